@@ -10,6 +10,7 @@
     │   ├── InvalidData             its data does not satisfy the `schema` of its route
     │   ├── InvalidChildId          its route's `child_id` template yields no valid ID
     │   ├── InvalidInput            its route's `input` yields no arguments for the workflow
+    │   ├── InvalidOption           its route's `memo` or the like yields no valid value
     │   ├── ChildAlreadyRunning     its child is running and the route says `reject`
     │   ├── ChildMissing            its workflow is not running and the route says `quarantine`
     │   ├── DocumentRefused         its document lies outside the configured roots
@@ -163,6 +164,16 @@ class InvalidInput(PermanentError):
     """The route's `input` yields no arguments for this event, or too large ones."""
 
     fix = "fix the route's `input`, check it with `tidegate explain`, then replay the event"
+
+
+class InvalidOption(PermanentError):
+    """What the route says of its workflow yields no valid value for this event, or is a search
+    attribute that the namespace does not have."""
+
+    fix = (
+        "fix the route, or the sender; find what the namespace lacks with `tidegate doctor`; then "
+        "replay the event"
+    )
 
 
 class ChildAlreadyRunning(PermanentError):

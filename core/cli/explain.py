@@ -21,7 +21,7 @@ from core.cli.request_options import Headers, Hook, parse_headers
 from core.config.settings import Settings
 from core.domain.event import Event
 from core.domain.printable import printable_line
-from core.domain.routing.table import Deliver, Target, WhenMissing, WhenRunning
+from core.domain.routing.table import Deliver, StartOptions, Target, WhenMissing, WhenRunning
 from core.domain.text import one_line, shortened
 
 if TYPE_CHECKING:
@@ -220,6 +220,7 @@ def _print(explanation: Explanation) -> None:
             "if running": escape(if_running(target)),
             "cut": ", ".join(explanation.cut) or None,
             "input": None if target.input is None else ", ".join(map(_shown, target.input)),
+            **_options(target.options),
         }
     if report := explanation.report:
         service = f" ({report.service})" if report.service else ""
@@ -227,6 +228,22 @@ def _print(explanation: Explanation) -> None:
         facts["severity"] = report.severity and escape(report.severity)
     print_facts({**facts, "note": explanation.note and escape(explanation.note)})
     out.print()
+
+
+def _options(options: StartOptions | None) -> dict[str, str | None]:
+    """What the workflow is started with besides its arguments."""
+    if options is None:
+        return {}
+    attributes = (options.search_attributes or {}).items()
+    return {
+        "attributes": ", ".join(
+            f"{name} {_shown(read)} ({kind})"
+            for name, value in attributes
+            for kind, read in value.items()
+        ),
+        "memo": _shown(options.memo) if options.memo else None,
+        "summary": options.static_summary and escape(options.static_summary),
+    }
 
 
 def _redelivery(event: Event, target: Target | None) -> str | None:

@@ -18,6 +18,7 @@ from temporalio.client import Client
 from core.adapters.temporal import heartbeats
 from core.adapters.temporal.connection import data_converter
 from core.config.settings import Settings
+from core.contracts import SEARCH_ATTRIBUTES
 from core.operations.doctor.checks import Check, Code
 from core.operations.doctor.examine import examine
 from infra.local.processes import Processes, program
@@ -179,3 +180,43 @@ async def test_what_was_added_to_on_call_and_whether_heartbeats_have_begun(
     assert begun.detail == "2 heartbeats, all begun"
     [state] = [each for each in await checks() if each.code is Code.ONCALL_STATE]
     assert (state.outcome, state.detail) == ("ok", "0 overrides, 0 silences")
+
+
+async def test_search_attributes_of_routes_that_the_namespace_lacks_are_named(
+    temporal_server: TemporalServer,
+    queue: str,
+    tmp_path: Path,
+) -> None:
+    """With the command that registers one; the other has another type."""
+    routes = tmp_path / "routes.yaml"
+    routes.write_text(
+        routes.read_text().rstrip().removesuffix("}")
+        + ", search_attributes: {DoctorOrder: {int: data.id}, "
+        + f"{SEARCH_ATTRIBUTES[0]}: {{bool: data.a}}}}}}\n"
+    )
+
+    async def look() -> Check:
+        return next(each for each in await checks() if each.code is Code.ROUTE_ATTRIBUTES)
+
+    check = await look()
+    assert (check.outcome, check.detail) == (
+        "failed",
+        "DoctorOrder (Int, route orders): the namespace does not have it; "
+        f"{SEARCH_ATTRIBUTES[0]} (Bool, route orders): the namespace has it as Keyword",
+    )
+    command, other = check.fix.split("; ")
+    assert other == "fix its type in route orders"
+    name, *arguments = shlex.split(command)
+    process = await asyncio.create_subprocess_exec(
+        program(name),
+        *(*arguments, "--address", temporal_server.address),
+        stdout=asyncio.subprocess.DEVNULL,
+    )
+    assert await process.wait() == 0
+    routes.write_text(routes.read_text().replace(f", {SEARCH_ATTRIBUTES[0]}: {{bool: data.a}}", ""))
+
+    async def is_registered() -> bool:
+        found = await look()
+        return (found.outcome, found.detail) == ("ok", "DoctorOrder")
+
+    await eventually(is_registered, "the search attribute to be known")

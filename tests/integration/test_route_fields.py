@@ -4,22 +4,33 @@ orchestrator, which does the same for a child."""
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 
 import pytest
+from temporalio.api.enums.v1 import IndexedValueType
 from temporalio.api.history.v1 import WorkflowExecutionStartedEventAttributes
+from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest
 from temporalio.client import Client, WorkflowFailureError
+from temporalio.common import SearchAttributeKey
 from temporalio.exceptions import ApplicationError
+from temporalio.service import RPCError, RPCStatusCode
 
 from core import bootstrap
 from core.adapters.temporal.connection import frontend
 from core.adapters.temporal.workflows import TemporalWorkflows
+from core.contracts import STATUS_ATTRIBUTE
 from core.domain.event import Event
+from core.domain.routing.table import StartOptions
+from core.errors import InvalidOption
 from core.formats.shared.delivery import Arrival, Delivery
 from core.intake.receipts import Receipt
+from tests.support.eventually import eventually
 from tests.support.orchestrator import Harness, harness, has_failed_task, new_event
 from tests.support.quarantines import kept
+from workers.root_orchestrator.attributes import KnownAttributes
 
 NOBODY = {"task_queue": "nobody-serves-this"}
 """The workflow waits: what it was given is in its history."""
@@ -28,6 +39,18 @@ DELIVERIES: dict[str, dict[str, Any]] = {
     "start": {"child_id": "{route}:{tidegatekey}"},
     "signal": {"child_id": "{route}:{subject}", "signal": "event"},
 }
+
+
+ATTRIBUTES: dict[str, tuple[str, SearchAttributeKey[Any]]] = {
+    "keyword": ("RouteKeyword", SearchAttributeKey.for_keyword("RouteKeyword")),
+    "keyword_list": ("RouteKeywords", SearchAttributeKey.for_keyword_list("RouteKeywords")),
+    "text": ("RouteText", SearchAttributeKey.for_text("RouteText")),
+    "int": ("RouteInt", SearchAttributeKey.for_int("RouteInt")),
+    "double": ("RouteDouble", SearchAttributeKey.for_float("RouteDouble")),
+    "bool": ("RouteBool", SearchAttributeKey.for_bool("RouteBool")),
+    "datetime": ("RouteDatetime", SearchAttributeKey.for_datetime("RouteDatetime")),
+}
+"""A search attribute of each type, with its name."""
 
 
 def each(name: str, **fields: Any) -> dict[str, dict[str, Any]]:
@@ -41,6 +64,14 @@ def each(name: str, **fields: Any) -> dict[str, dict[str, Any]]:
 ROUTES: dict[str, dict[str, Any]] = {
     **each("input", input=["data.order", "{of: subject, at: time}"]),
     **each("schema", schema={"properties": {"total": {"type": "number"}}}),
+    **each(
+        "options",
+        search_attributes={name: {kind: f"data.{kind}"} for kind, (name, _) in ATTRIBUTES.items()},
+        memo={"order": "data.int", "of": "{customer: data.keyword}"},
+        static_summary="Order {data.int} of {data.keyword}",
+    ),
+    **each("unknown", search_attributes={"RouteUnknown": {"keyword": "id"}}),
+    **each("other-type", search_attributes={STATUS_ATTRIBUTE: {"int": "`7`"}}),
     "input-joined": {
         **NOBODY,
         "input": ["data.order", "subject"],
@@ -54,6 +85,15 @@ ROUTES: dict[str, dict[str, Any]] = {
 async def root(
     temporal_client: Client, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[Harness]:
+    await temporal_client.operator_service.add_search_attributes(
+        AddSearchAttributesRequest(
+            namespace=temporal_client.namespace,
+            search_attributes={
+                name: IndexedValueType.Value(f"INDEXED_VALUE_TYPE_{kind.upper()}")
+                for kind, (name, _) in ATTRIBUTES.items()
+            },
+        )
+    )
     folder = tmp_path_factory.mktemp("fields")
     async with harness(temporal_client, folder, more=ROUTES) as root:
         yield root
@@ -194,3 +234,124 @@ async def test_data_that_satisfies_the_schema_starts_its_workflow(
     assert receipt.verdict == "started"
     result = await root.run(new_event(f"schema-{deliver}", data={"total": 7}))
     assert result["action"] == "started"
+
+
+# ------------------------------------------------------ search attributes, memo and summary
+
+VALUES: dict[str, Any] = {
+    "keyword": "c-7",
+    "keyword_list": ["new", "large"],
+    "text": "three blind mice",
+    "int": 7,
+    "double": 12.5,
+    "bool": False,
+    "datetime": "2026-03-04T05:06:07Z",
+}
+
+
+async def is_described(root: Harness, id: str | None) -> None:
+    """Whether a workflow has all that its route says of it."""
+    assert id is not None
+    description = await root.child(id).describe()
+    found = {
+        kind: description.typed_search_attributes.get(key) for kind, (_, key) in ATTRIBUTES.items()
+    }
+    assert found == {**VALUES, "datetime": datetime(2026, 3, 4, 5, 6, 7, tzinfo=UTC)}
+    assert await description.memo() == {"order": 7, "of": {"customer": "c-7"}}
+    assert await description.static_summary() == "Order 7 of c-7"
+
+
+@pytest.mark.parametrize("deliver", ["start", "signal"])
+async def test_a_workflow_has_what_its_route_says_of_it(
+    root: Harness, listener: Any, deliver: str
+) -> None:
+    [receipt] = await listener(new_event(f"options-{deliver}", data=VALUES))
+    assert receipt.verdict == "started"
+    await is_described(root, receipt.workflow_id)
+
+
+@pytest.mark.parametrize("deliver", DELIVERIES)
+async def test_a_child_has_what_its_route_says_of_it(root: Harness, deliver: str) -> None:
+    result = await root.run(new_event(f"options-{deliver}", data=VALUES))
+    await is_described(root, result["child_id"])
+
+
+@pytest.mark.parametrize("deliver", DELIVERIES)
+async def test_what_the_event_does_not_have_is_left_out(root: Harness, deliver: str) -> None:
+    event = new_event(f"options-{deliver}", data={"int": 7})
+    result = await root.run(event)
+    description = await root.child(result["child_id"]).describe()
+    assert [pair.key.name for pair in description.typed_search_attributes] == ["RouteInt"]
+    assert await description.memo() == {"order": 7, "of": {"customer": None}}
+    assert await description.static_summary() == "Order 7 of"
+
+
+@pytest.mark.parametrize("deliver", ["start", "signal"])
+@pytest.mark.parametrize("route", ["unknown", "other-type"])
+async def test_an_attribute_that_the_namespace_does_not_have_is_quarantined(
+    root: Harness, listener: Any, route: str, deliver: str
+) -> None:
+    [receipt] = await listener(new_event(f"{route}-{deliver}"))
+    assert (receipt.verdict, receipt.code) == ("quarantined", "InvalidOption")
+    assert "search attribute " in (receipt.reason or "")
+    assert "tidegate doctor" in (receipt.reason or "")
+
+
+@pytest.mark.parametrize("deliver", DELIVERIES)
+@pytest.mark.parametrize(
+    ("route", "why"),
+    [
+        ("unknown", "RouteUnknown of type Keyword: the namespace does not have it"),
+        ("other-type", f"{STATUS_ATTRIBUTE} of type Int: the namespace has it as Keyword"),
+    ],
+)
+async def test_a_child_with_such_an_attribute_is_quarantined_and_fails_no_task(
+    root: Harness, route: str, why: str, deliver: str
+) -> None:
+    error = await failure(root, new_event(f"{route}-{deliver}"))
+    assert (error.type, why in error.message) == ("InvalidOption", True)
+
+
+async def test_an_attribute_is_known_as_soon_as_it_is_registered(
+    root: Harness, temporal_client: Client
+) -> None:
+    """The worker has asked before, and asks again."""
+    known = KnownAttributes()
+    target = bootstrap.router(root.settings).target(new_event("unknown-start"))
+    wanted = replace(
+        target, options=StartOptions(search_attributes={"RouteLater": {"keyword": "a"}})
+    )
+    with pytest.raises(InvalidOption):
+        await known.check(temporal_client, wanted)
+    await temporal_client.operator_service.add_search_attributes(
+        AddSearchAttributesRequest(
+            namespace=temporal_client.namespace,
+            search_attributes={"RouteLater": IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD},
+        )
+    )
+
+    async def is_known() -> bool:
+        try:
+            await known.check(temporal_client, wanted)
+        except InvalidOption:
+            return False
+        return True
+
+    await eventually(is_known, "the attribute to be known")
+
+
+async def test_a_worker_that_may_not_ask_for_the_attributes_goes_on(
+    root: Harness, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Forbidding:
+        namespace = "default"
+
+        class operator_service:  # noqa: N801  # as the client has it
+            @staticmethod
+            async def list_search_attributes(*_: Any, **__: Any) -> Any:
+                raise RPCError("Request unauthorized.", RPCStatusCode.PERMISSION_DENIED, b"")
+
+    target = bootstrap.router(root.settings).target(new_event("unknown-start"))
+    client: Any = Forbidding()
+    await KnownAttributes().check(client, target)
+    assert "cannot ask for the namespace's search attributes, continuing" in caplog.text

@@ -126,6 +126,7 @@ def test_a_child_has_all_that_its_route_says() -> None:
         "run_timeout": 12 * 3600.0,
         "task_timeout": 10.0,
         "input": None,
+        "options": None,
     }
 
 

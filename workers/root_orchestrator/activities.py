@@ -12,6 +12,7 @@ from core.domain.routing.table import Target, WorkflowRouter
 from core.domain.validation import EventValidationService
 from core.errors import PermanentError
 from core.intake.quarantine import Quarantine
+from workers.root_orchestrator.attributes import KnownAttributes
 from workers.runtime import routing_tables
 from workers.runtime.activity_errors import typed_failures
 
@@ -29,15 +30,18 @@ class RootActivities:
         self._validation = validation
         self._router = router
         self._quarantine = quarantine
+        self._attributes = KnownAttributes()
 
     @activity.defn
     async def validate_and_route(self, wire: Any) -> Target:
         """The workflow for the event. Fails, not to be retried, as `InvalidEvent`,
-        `DocumentRefused`, `NoRoute` or `InvalidChildId`."""
+        `DocumentRefused`, or what the route refuses, such as `NoRoute`."""
         theirs = wire.get(TABLE_ATTRIBUTE) if isinstance(wire, dict) else None
         routing_tables.compare(theirs, self._router.digest)
         with typed_failures():
-            return self._router.target(self._validation.read(wire))
+            target = self._router.target(self._validation.read(wire))
+            await self._attributes.check(activity.client(), target)
+            return target
 
     @activity.defn
     async def validate_smoke(self, wire: Any) -> dict[str, Any]:

@@ -28,6 +28,7 @@ from core.errors import (
     quoted,
 )
 from workers.root_orchestrator.activities import RootActivities
+from workers.root_orchestrator.child_options import child_options
 from workers.runtime.local_first import permanent, run_local_first
 
 _LOCAL_FIRST: Final[Any] = {
@@ -173,10 +174,7 @@ async def _start(
         task_queue=target.task_queue,
         parent_close_policy=ParentClosePolicy.ABANDON,
         id_reuse_policy=reuse,
-        execution_timeout=_duration(target.execution_timeout),
-        run_timeout=_duration(target.run_timeout),
-        task_timeout=_duration(target.task_timeout),
-        static_summary=f"{wire.get('type')} {wire.get('subject') or wire.get('id')}"[:200],
+        **child_options(wire, target),
     )
     return handle.first_execution_run_id
 
@@ -206,7 +204,3 @@ async def _signalled(target: Target, arguments: list[Any]) -> bool:
         workflow.logger.info("child %s does not run", target.id)
         return False
     return True
-
-
-def _duration(seconds: float | None) -> timedelta | None:
-    return timedelta(seconds=seconds) if seconds else None

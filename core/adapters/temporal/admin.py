@@ -46,14 +46,23 @@ async def retention(client: Client) -> timedelta:
     return answer.config.workflow_execution_retention_ttl.ToTimedelta()
 
 
-async def missing_search_attributes(client: Client, names: Sequence[str]) -> list[str]:
-    """The names that are not registered in the namespace."""
+async def search_attributes(client: Client) -> dict[str, str]:
+    """The custom search attributes of the namespace, by name: `Keyword`, `Int`, ..."""
     request = ListSearchAttributesRequest(namespace=client.namespace)
     try:
         answer = await client.operator_service.list_search_attributes(request, timeout=_TIMEOUT)
     except RPCError as error:
         raise _refusal(client, error) from None
-    return [name for name in names if name not in answer.custom_attributes]
+    return {
+        name: "".join(map(str.capitalize, IndexedValueType.Name(kind).split("_")[3:]))
+        for name, kind in answer.custom_attributes.items()
+    }
+
+
+async def missing_search_attributes(client: Client, names: Sequence[str]) -> list[str]:
+    """The names that are not registered in the namespace."""
+    known = await search_attributes(client)
+    return [name for name in names if name not in known]
 
 
 async def register_search_attributes(client: Client, names: Sequence[str]) -> list[str]:

@@ -27,10 +27,11 @@ from core.adapters.temporal.connection import Frontend, is_missing, reason_of, r
 from core.contracts import ROOT_TASK_QUEUE, ROOT_WORKFLOW
 from core.domain.event import TABLE_ATTRIBUTE, Event, encode
 from core.domain.identity import workflow_id
-from core.domain.routing.table import Target, WhenMissing
+from core.domain.routing.table import ATTRIBUTE_TYPES, Target, WhenMissing
 from core.errors import (
     ChildMissing,
     InvalidEvent,
+    InvalidOption,
     TemporalUnavailable,
     TidegateError,
     quoted,
@@ -50,6 +51,10 @@ waiting, or was just ended for its size. The next run takes the event. (Tried on
 _TOO_LARGE: Final = "larger than max"
 """A refusal that is permanent although its status is RESOURCE_EXHAUSTED: the message is over gRPC's
 limit."""
+
+_ATTRIBUTE: Final = "search attribute"
+"""In every refusal of a search attribute: one that the namespace does not have, or of another
+type."""
 
 Start = StartWorkflowExecutionRequest | SignalWithStartWorkflowExecutionRequest
 Request = Start | SignalWorkflowExecutionRequest
@@ -78,7 +83,7 @@ class TemporalWorkflows:
         """Start the target workflow with the event. Raises as the port says."""
         request = _once(target.id, target.workflow, target.task_queue)
         _give(request, event, [_event(event, table)] if target.input is None else target.input)
-        _limit(request, target)
+        _configure(request, target)
         return await self._call(request)
 
     async def signal(
@@ -105,7 +110,7 @@ class TemporalWorkflows:
         request.task_queue.name = target.task_queue
         request.priority.SetInParent()
         _write_all(request.signal_input, arguments)
-        _limit(request, target)
+        _configure(request, target)
         return await self._call(request)
 
     async def connect(self) -> None:
@@ -214,8 +219,8 @@ def _give(
     _write(request.user_metadata.summary, encode(summary))
 
 
-def _limit(request: Start, target: Target) -> None:
-    """Give the workflow the target's time-outs."""
+def _configure(request: Start, target: Target) -> None:
+    """Give the workflow what the target says of it: its time-outs and its options."""
     if target.execution_timeout:
         request.workflow_execution_timeout.FromTimedelta(
             timedelta(seconds=target.execution_timeout)
@@ -224,6 +229,17 @@ def _limit(request: Start, target: Target) -> None:
         request.workflow_run_timeout.FromTimedelta(timedelta(seconds=target.run_timeout))
     if target.task_timeout:
         request.workflow_task_timeout.FromTimedelta(timedelta(seconds=target.task_timeout))
+
+    if options := target.options:
+        for name, value in (options.search_attributes or {}).items():
+            [(kind, read)] = value.items()
+            payload = request.search_attributes.indexed_fields[name]
+            _write(payload, encode(read))
+            payload.metadata["type"] = ATTRIBUTE_TYPES[kind].encode()
+        for name, value in (options.memo or {}).items():
+            _write(request.memo.fields[name], encode(value))
+        if options.static_summary:
+            _write(request.user_metadata.summary, encode(options.static_summary))
 
 
 def _write_all(payloads: Payloads, values: Sequence[object]) -> int:
@@ -248,6 +264,8 @@ def _refusal(id: str, error: RPCError) -> TidegateError:
         words in error.message for words in _TRANSIENT_REFUSALS
     )
     too_large = error.status is RPCStatusCode.RESOURCE_EXHAUSTED and _TOO_LARGE in error.message
+    if invalid and _ATTRIBUTE in error.message.lower():
+        return InvalidOption(f"event {id}: Temporal refuses it: {third_party(error)}")
     if invalid or too_large:
         return InvalidEvent(f"event {id}: Temporal refuses it: {third_party(error)}")
     return refusal(error, about=f"event {id}: ")

@@ -7,7 +7,6 @@ A rule matches by the filter dialects of the CloudEvents Subscriptions API (`exa
 from __future__ import annotations
 
 import json
-import string
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -18,7 +17,6 @@ from pydantic import (
     AfterValidator,
     BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
     ValidationInfo,
     model_validator,
@@ -26,11 +24,12 @@ from pydantic import (
 
 from core.domain.durations import Duration
 from core.domain.event import KEY_ATTRIBUTE
-from core.domain.expressions.expression import compiled
 from core.domain.identity import is_separator
 from core.domain.names import NAME_PATTERN
 from core.domain.problems import ProblemAt
 from core.domain.routing.arguments import MAX_ARGUMENTS
+from core.domain.routing.fields import FROZEN, Expression, Piece, template_pieces
+from core.domain.routing.options_file import OptionRules
 from core.domain.routing.table import (
     Deliver,
     Dialect,
@@ -57,22 +56,13 @@ class Served:
     routes: bool = False
 
 
-_FROZEN = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
-
-
-def _compiles(expression: str) -> str:
-    compiled(expression)
-    return expression
-
-
-Expression = Annotated[str, Field(min_length=1), AfterValidator(_compiles)]
 Attributes = Annotated[dict[str, str], Field(min_length=1)]
 
 
 class FilterRule(BaseModel):
     """One condition on an event. It uses exactly one dialect; several go under `all` or `any`."""
 
-    model_config = _FROZEN
+    model_config = FROZEN
 
     exact: Attributes | None = Field(None, description="Attributes that equal these values.")
     prefix: Attributes | None = Field(None, description="Attributes that start with these values.")
@@ -111,20 +101,10 @@ class FilterRule(BaseModel):
         return Filter(dialect=Dialect.JMESPATH, expression=self.jmespath or "")
 
 
-def _template_fields(template: str) -> list[tuple[str, str | None]]:
-    """A template's pieces: literal text, and the JMESPath expression that follows it."""
-    try:
-        pieces = list(string.Formatter().parse(template))
-    except ValueError as error:
-        raise ValueError(f"not a template: {error}") from error
-    for _, name, spec, conversion in pieces:
-        if name is not None and (not name or spec or conversion):
-            raise ValueError(
-                "each {...} holds a JMESPath expression over the event, e.g. {subject}"
-            )
-        if name is not None:
-            _compiles(name)
-    values = [text for text, name, _, _ in pieces if name is not None]
+def _id_pieces(template: str) -> list[Piece]:
+    """The parts of a workflow ID's template, in which values can be told apart."""
+    pieces = template_pieces(template)
+    values = [text for text, name in pieces if name is not None]
     for literal in values[1:]:
         if not literal or not is_separator(literal[0]):
             raise ValueError(
@@ -132,11 +112,11 @@ def _template_fields(template: str) -> list[tuple[str, str | None]]:
                 "can be told apart: no letter, digit, percent sign, double quote, backslash or "
                 "control character"
             )
-    return [(text, name) for text, name, _, _ in pieces]
+    return pieces
 
 
 def _is_template(template: str) -> str:
-    if not any(name for _, name in _template_fields(template)):
+    if not any(name for _, name in _id_pieces(template)):
         raise ValueError("it names the same workflow for every event; put an {expression} into it")
     return template
 
@@ -148,7 +128,7 @@ def _as_list(value: object) -> object:
 class Timeouts(BaseModel):
     """The child's time-outs; what is not set is Temporal's own (none)."""
 
-    model_config = _FROZEN
+    model_config = FROZEN
 
     execution: Duration | None = Field(None, description="For the workflow with all its runs.")
     run: Duration | None = Field(None, description="For one run of it.")
@@ -172,10 +152,8 @@ def _is_schema(value: dict[str, Any] | None) -> dict[str, Any] | None:
     return check_schema(value)
 
 
-class RouteRule(BaseModel):
+class RouteRule(OptionRules):
     """One rule: which events, and which workflow they go to."""
-
-    model_config = _FROZEN
 
     name: Annotated[str, Field(pattern=NAME_PATTERN)]
     description: str = ""
@@ -266,7 +244,7 @@ class RouteRule(BaseModel):
                 "`signal` names a signal with `deliver: signal` or `when_running: signal`, "
                 "and only then"
             )
-        names = [name for _, name in _template_fields(self.child_id)]
+        names = [name for _, name in _id_pieces(self.child_id)]
         if self.deliver is Deliver.START and KEY_ATTRIBUTE not in names:
             raise ValueError(
                 f"`deliver: start` needs a child_id with {{{KEY_ATTRIBUTE}}} in it: it is what "
@@ -309,7 +287,7 @@ class RouteRule(BaseModel):
             deliver=self.deliver,
             workflow=self.workflow,
             task_queue=self.task_queue,
-            child_id=tuple(_template_fields(self.child_id)),
+            child_id=tuple(_id_pieces(self.child_id)),
             when_running=self.when_running,
             when_missing=self.when_missing,
             signal=self.signal,
@@ -318,13 +296,14 @@ class RouteRule(BaseModel):
             task_timeout=_as_seconds(self.timeouts.task),
             input=tuple(self.input) if self.input else None,
             schema=None if self.schema_ is None else json.dumps(self.schema_),
+            options=self.options(),
         )
 
 
 class RoutingFile(BaseModel):
     """The rules, in order: the first that matches an event takes it."""
 
-    model_config = _FROZEN
+    model_config = FROZEN
 
     version: Literal[1]
     routes: Annotated[list[RouteRule], Field(min_length=1)]
@@ -336,6 +315,20 @@ class RoutingFile(BaseModel):
             if route.name in seen:
                 raise ProblemAt(f"two routes are named {route.name}", "routes", place, "name")
             seen.add(route.name)
+        return self
+
+    @model_validator(mode="after")
+    def _attributes_have_one_type(self) -> Self:
+        types: dict[str, tuple[str, str]] = {}
+        for place, route in enumerate(self.routes):
+            for name, rule in route.search_attributes.items():
+                [kind] = rule.compiled()
+                other, first = types.setdefault(name, (kind, route.name))
+                if kind != other:
+                    raise ProblemAt(
+                        f"{name} has the type {other} in route {first}",
+                        *("routes", place, "search_attributes", name),
+                    )
         return self
 
     def compiled(self) -> RoutingTable:

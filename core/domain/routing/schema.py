@@ -24,7 +24,7 @@ from core.domain.expressions.expression import CHARS_PER_UNIT, Budget, OverBudge
 from core.domain.text import shortened
 from core.errors import InvalidData, InvalidEvent
 
-_UNITS_PER_KEYWORD: Final = 20
+_UNITS_PER_KEYWORD: Final = 10
 _ERRORS: Final = 10
 """Most problems of an event among which the one that is reported is chosen."""
 _SHOWN_CHARS: Final = 300

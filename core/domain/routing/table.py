@@ -48,6 +48,18 @@ _OF_AN_ID: Final = ((INCIDENT_SUCCESSOR, "subject"), (INCIDENT_COMMAND, "subject
 _OCCURRENCE: Final = re.compile(f"@(?={OCCURRENCE[1:]}$)")
 
 
+ATTRIBUTE_TYPES: Final = {
+    "keyword": "Keyword",
+    "keyword_list": "KeywordList",
+    "text": "Text",
+    "int": "Int",
+    "double": "Double",
+    "bool": "Bool",
+    "datetime": "Datetime",
+}
+"""The types of search attributes, with Temporal's names of them."""
+
+
 class Deliver(StrEnum):
     """How an event reaches its workflow, in one call."""
 
@@ -149,7 +161,8 @@ class Filter(NamedTuple):
 class Route(NamedTuple):
     """One rule. `child_id` is the template in pieces: literal text, and the expression after it.
     `input` are the expressions of the workflow's arguments, None for the event itself. `schema` is
-    a JSON Schema, as JSON. Time-outs are in seconds."""
+    a JSON Schema, as JSON. `options` are what `core.domain.routing.options` reads. Time-outs are in
+    seconds."""
 
     name: str
     match: tuple[Filter, ...]
@@ -165,6 +178,7 @@ class Route(NamedTuple):
     task_timeout: float | None = None
     input: tuple[str, ...] | None = None
     schema: str | None = None
+    options: Mapping[str, Any] | None = None
 
     def matches(self, wire: Mapping[str, Any]) -> bool:
         """Whether every filter of the rule matches an event in its wire form."""
@@ -220,15 +234,13 @@ def _route_from_json(value: object) -> Route:
             **fields,
             "match": tuple(map(Filter.from_json, _nonempty(fields["match"], list))),
             "deliver": Deliver(fields["deliver"]),
-            "child_id": tuple(
-                (_checked(literal, str), _checked(expression, str | None))
-                for literal, expression in _nonempty(fields["child_id"], list)
-            ),
+            "child_id": _pieces(fields["child_id"]),
             "when_running": WhenRunning(fields["when_running"]),
             "when_missing": WhenMissing(fields["when_missing"]),
             "signal": _checked(fields.get("signal"), str | None),
             "input": _texts(fields["input"]) if "input" in fields else None,
             "schema": _nonempty(fields["schema"], str) if "schema" in fields else None,
+            "options": _options(fields["options"]) if "options" in fields else None,
         }
     )
 
@@ -237,6 +249,32 @@ def _checked(value: Any, kind: type | UnionType) -> Any:
     if not isinstance(value, kind):
         raise TypeError(f"{quoted(value)} is not of the type {getattr(kind, '__name__', kind)}")
     return value
+
+
+def _options(value: Any) -> Mapping[str, Any]:
+    for name, content in _nonempty(value, dict).items():
+        match name:
+            case "search_attributes":
+                for rule in _nonempty(content, dict).values():
+                    [(kind, expression)] = _checked(rule, dict).items()
+                    _nonempty(expression, str)
+                    if kind not in ATTRIBUTE_TYPES:
+                        raise ValueError(f"there is no type {quoted(kind)}")
+            case "memo":
+                _texts([*_nonempty(content, dict).values()])
+            case "static_summary":
+                _pieces(content)
+            case _:
+                raise ValueError(f"there is no option {quoted(name)}")
+    found: Mapping[str, Any] = value
+    return found
+
+
+def _pieces(value: Any) -> tuple[tuple[str, str | None], ...]:
+    return tuple(
+        (_checked(literal, str), _checked(expression, str | None))
+        for literal, expression in _nonempty(value, list)
+    )
 
 
 def _texts(value: Any) -> tuple[str, ...]:
@@ -269,6 +307,16 @@ class EventRoutingService:
         )
 
 
+@dataclass(frozen=True)
+class StartOptions:
+    """What a workflow is started with besides its arguments: `search_attributes` are values by
+    type, by name; times are RFC 3339 text."""
+
+    search_attributes: dict[str, dict[str, Any]] | None = None
+    memo: dict[str, Any] | None = None
+    static_summary: str | None = None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
     """Where an event goes: the workflow, its ID, and how it gets there. Times are in seconds.
@@ -291,6 +339,7 @@ class Target:
     run_timeout: float | None = None
     task_timeout: float | None = None
     input: list[Any] | None = None
+    options: StartOptions | None = None
 
 
 class WorkflowRouter:
@@ -305,8 +354,8 @@ class WorkflowRouter:
         return self.routing.table.digest
 
     def target(self, event: Event) -> Target:
-        """The target. Raises `NoRoute`, `InvalidData`, `InvalidChildId`, `InvalidInput`, or
-        `InvalidEvent` as `search` does."""
+        """The target. Raises `NoRoute`, `InvalidData`, `InvalidChildId`, `InvalidInput`,
+        `InvalidOption`, or `InvalidEvent` as `search` does."""
         route = self.routing.route(event)
         if route.schema is not None:
             from core.domain.routing.schema import check_data
@@ -328,6 +377,7 @@ class WorkflowRouter:
             run_timeout=route.run_timeout,
             task_timeout=route.task_timeout,
             input=_arguments(event, route),
+            options=_start_options(event, route),
         )
 
 
@@ -337,6 +387,14 @@ def _arguments(event: Event, route: Route) -> list[Any] | None:
     from core.domain.routing.arguments import arguments
 
     return arguments(event, route.name, route.input)
+
+
+def _start_options(event: Event, route: Route) -> StartOptions | None:
+    if route.options is None:
+        return None
+    from core.domain.routing.options import options
+
+    return options(event, route)
 
 
 def _target_id(route: Route, event: Event) -> str:

@@ -98,6 +98,11 @@ class Code(StrEnum):
         "The namespace has the search attributes of the workers",
         "where a route leads to a worker that has some",
     )
+    ROUTE_ATTRIBUTES = (
+        "route-attributes",
+        "The namespace has the search attributes that routes set, with their types",
+        "where a route sets some",
+    )
     ONCALL_STATE = (
         "on-call-state",
         "Overrides and silences that were added at run time can be read",

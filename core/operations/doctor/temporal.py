@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
@@ -13,7 +13,7 @@ from core.config.settings import Settings
 from core.domain.text import counted
 from core.errors import TidegateError
 from core.operations.doctor.checks import Check, Code, failed
-from core.operations.doctor.needs import Needs
+from core.operations.doctor.needs import Needs, RouteAttribute
 from core.operations.doctor.on_call import check_heartbeats, check_state
 
 if TYPE_CHECKING:
@@ -42,6 +42,8 @@ async def check_temporal(
     yield Check(Code.TEMPORAL, "temporal", "ok", detail)
     if needs.search_attributes:
         yield await _search_attributes(client, needs.search_attributes)
+    if needs.route_attributes:
+        yield await _route_attributes(client, needs.route_attributes)
     if needs.pages:
         yield await check_state(client)
         with suppress(TidegateError):  # which the check of the file reports
@@ -95,6 +97,28 @@ async def _search_attributes(client: Client, names: Sequence[str]) -> Check:
     if missing:
         return Check(code, name, "failed", f"missing: {', '.join(missing)}", "tidegate setup")
     return Check(code, name, "ok", ", ".join(names))
+
+
+async def _route_attributes(client: Client, wanted: Mapping[str, RouteAttribute]) -> Check:
+    code, name = Code.ROUTE_ATTRIBUTES, "search attributes of routes"
+    try:
+        known = await admin.search_attributes(client)
+    except TidegateError as error:
+        return Check(code, name, "warning", str(error), "check them in your Temporal UI")
+    problems, fixes = [], []
+    for each, want in wanted.items():
+        if (has := known.get(each)) == want.type:
+            continue
+        lacks = f"the namespace has it as {has}" if has else "the namespace does not have it"
+        problems.append(f"{each} ({want.type}, route {want.route}): {lacks}")
+        fixes.append(
+            f"fix its type in route {want.route}"
+            if has
+            else f"temporal operator search-attribute create --name {each} --type {want.type}"
+        )
+    if problems:
+        return Check(code, name, "failed", "; ".join(problems), "; ".join(fixes))
+    return Check(code, name, "ok", ", ".join(wanted))
 
 
 async def _queues(client: Client, table: RoutingTable | None, needs: Needs) -> AsyncIterator[Check]:

@@ -79,3 +79,29 @@ def test_data_that_does_not_satisfy_the_schema_is_said_with_its_path(
     assert "at $.order.total: 12.5 is not of type 'integer'" in explanation["reason"]
     by_route(schema={"properties": {"order": {"properties": {"total": {"type": "number"}}}}})
     assert explained(tidegate, file)["verdict"] == "accepted"
+
+
+def test_search_attributes_memo_and_summary_are_shown(
+    tidegate: Tidegate, file: Path, by_route: Any
+) -> None:
+    by_route(
+        search_attributes={"Total": {"double": "data.order.total"}, "None": {"int": "data.none"}},
+        memo={"order": "data.order.id"},
+        static_summary="Order {data.order.id} [red]",
+    )
+    assert explained(tidegate, file)["target"]["options"] == {
+        "search_attributes": {"Total": {"double": 12.5}},
+        "memo": {"order": 7},
+        "static_summary": "Order 7 [red]",
+    }
+    said = " ".join(tidegate("explain", str(file)).out.split())
+    assert "attributes Total 12.5 (double)" in said
+    assert 'memo {"order": 7}' in said
+    assert "summary Order 7 [red]" in said
+
+
+def test_a_value_of_another_type_is_said(tidegate: Tidegate, file: Path, by_route: Any) -> None:
+    by_route(search_attributes={"Total": {"int": "data.order.total"}})
+    explanation = explained(tidegate, file)
+    assert (explanation["verdict"], explanation["code"]) == ("quarantined", "InvalidOption")
+    assert "yields 12.5, and not an integer of 64 bits" in explanation["reason"]

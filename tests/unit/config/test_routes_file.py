@@ -77,6 +77,10 @@ ONE_DIALECT = (
     "a filter uses exactly one of exact, prefix, suffix, all, any, not, jmespath; "
     "to combine several, list them under all or any"
 )
+ONE_TYPE = (
+    "a search attribute has exactly one type of keyword, keyword_list, text, int, double, bool, "
+    "datetime"
+)
 DURATION = "not a duration like 30s, 5m, 12h or 90d"
 SEPARATOR = (
     "between two {...} there must be a separator such as ':', by which their values can be told "
@@ -369,6 +373,53 @@ MISTAKES = {
         GOOD + "    schema: [a]\n",
         ["8:13: routes[0].schema: Input should be a valid dictionary"],
     ),
+    "a search attribute of no type": (
+        GOOD + "    search_attributes: {Customer: {}}\n",
+        [f"8:35: routes[0].search_attributes.Customer: {ONE_TYPE}"],
+    ),
+    "a search attribute of two types": (
+        GOOD + "    search_attributes:\n      Customer: {keyword: id, int: data.n}\n",
+        [f"9:17: routes[0].search_attributes.Customer: {ONE_TYPE}"],
+    ),
+    "a search attribute of an unknown type": (
+        GOOD + "    search_attributes: {Customer: {uuid: id}}\n",
+        ["8:36: routes[0].search_attributes.Customer.uuid: there is no such field"],
+    ),
+    "a search attribute of a broken expression": (
+        GOOD + "    search_attributes: {Customer: {int: lenght(id)}}\n",
+        [
+            "8:41: routes[0].search_attributes.Customer.int: JMESPath has no function lenght()",
+        ],
+    ),
+    "a search attribute of another name": (
+        GOOD + "    search_attributes: {my customer: {int: id}}\n",
+        [
+            "8:38: routes[0].search_attributes.my customer: String should match pattern "
+            "'^[A-Za-z][A-Za-z0-9_-]{0,63}$'"
+        ],
+    ),
+    "a search attribute of two types in two routes": (
+        GOOD
+        + "    search_attributes: {Customer: {int: id}}\n"
+        + GOOD.partition("routes:\n")[2].replace("name: reports", "name: others")
+        + "    search_attributes: {Customer: {keyword: id}}\n",
+        ["14:35: routes[1].search_attributes.Customer: Customer has the type int in route reports"],
+    ),
+    "a memo that is no mapping": (
+        GOOD + "    memo: data\n",
+        ["8:11: routes[0].memo: Input should be a valid dictionary"],
+    ),
+    "a memo of a broken expression": (
+        GOOD + "    memo: {a: 'data['}\n",
+        [
+            "8:15: routes[0].memo.a: not a JMESPath expression: "
+            'Invalid jmespath expression: Incomplete expression: "data[" ^'
+        ],
+    ),
+    "a summary of a broken template": (
+        GOOD + "    static_summary: 'a {data'\n",
+        ["8:21: routes[0].static_summary: not a template: expected '}' before end of string"],
+    ),
     "several mistakes": (
         GOOD.replace("version: 1", "version: 2") + "    child_id: x\n    queue: y\n",
         [
@@ -418,6 +469,12 @@ BY_STRUCTURE_ALONE = {
     "two values that run into each other",
     "an input that is no expression",
     "one input that is no expression",
+    "a search attribute of no type",
+    "a search attribute of two types",
+    "a search attribute of a broken expression",
+    "a search attribute of two types in two routes",
+    "a memo of a broken expression",
+    "a summary of a broken template",
     "a schema that is none",
     "a schema with a pattern that is none",
     "a schema elsewhere",

@@ -136,6 +136,18 @@ WRONG: dict[str, dict[str, Any]] = {
     "an empty text in an input": {"input": [""]},
     "an object for a schema": {"schema": {}},
     "an empty text for a schema": {"schema": ""},
+    "no options": {"options": {}},
+    "an unknown option": {"options": {"colour": 1}},
+    "a list of search attributes": {"options": {"search_attributes": ["a"]}},
+    "a search attribute of two types": {
+        "options": {"search_attributes": {"A": {"int": "a", "text": "a"}}}
+    },
+    "a number for a search attribute": {"options": {"search_attributes": {"A": {"int": 7}}}},
+    "an unknown type of a search attribute": {
+        "options": {"search_attributes": {"A": {"uuid": "a"}}}
+    },
+    "a number in a memo": {"options": {"memo": {"a": 7}}},
+    "a text for a summary": {"options": {"static_summary": "a"}},
     "an unknown field": {"colour": 1},
 }
 
