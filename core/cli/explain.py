@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final, Protocol
+from typing import TYPE_CHECKING, Annotated, Any, Final, Protocol
 
 import typer
 from rich.markup import escape
@@ -19,6 +19,7 @@ from core.cli.invocation import hook_of, request_in
 from core.cli.payload_file import name_of, read_payload
 from core.cli.request_options import Headers, Hook, parse_headers
 from core.config.settings import Settings
+from core.domain.durations import format_duration
 from core.domain.event import Event
 from core.domain.printable import printable_line
 from core.domain.routing.table import Deliver, StartOptions, Target, WhenMissing, WhenRunning
@@ -243,7 +244,35 @@ def _options(options: StartOptions | None) -> dict[str, str | None]:
         ),
         "memo": _shown(options.memo) if options.memo else None,
         "summary": options.static_summary and escape(options.static_summary),
+        "priority": str(options.priority) if options.priority else None,
+        "fairness": _fairness(options),
+        "retry": _retry(options.retry) if options.retry else None,
+        "starts": _start(options),
     }
+
+
+def _fairness(options: StartOptions) -> str | None:
+    if options.fairness_key is None:
+        return None
+    weight = f", weight {options.fairness_weight:g}" if options.fairness_weight else ""
+    return f"{escape(options.fairness_key)}{weight}"
+
+
+def _retry(rule: dict[str, Any]) -> str:
+    attempts = rule["maximum_attempts"]
+    often = f"up to {attempts:,} attempts" if attempts else "without a limit"
+    longest = f", at most {format_duration(rule['maximum_interval'])}" * bool(
+        rule["maximum_interval"]
+    )
+    first = format_duration(rule["initial_interval"])
+    return f"{often}; after {first}, then {rule['backoff']:g} times as long{longest}"
+
+
+def _start(options: StartOptions) -> str | None:
+    if options.start_time is None:
+        return f"after {format_duration(options.start_delay)}" if options.start_delay else None
+    past = "" if options.delay(datetime.now(UTC)) else ", which has passed: immediately"
+    return f"at {escape(options.start_time)}{past}"
 
 
 def _redelivery(event: Event, target: Target | None) -> str | None:

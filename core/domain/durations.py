@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from datetime import timedelta
-from typing import Annotated, Final
+from typing import Annotated
 
 from pydantic import BeforeValidator, Field
 
-_UNITS: Final = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86_400}
-_LONGEST: Final = 36_525 * 86_400
+from core.domain.duration_text import duration_seconds
 
 
 def _duration(value: object) -> object:
@@ -20,10 +18,8 @@ def _duration(value: object) -> object:
 
 
 def _delay(value: object) -> object:
-    if isinstance(value, str) and (match := re.fullmatch(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)", value)):
-        seconds = float(match[1]) * _UNITS[match[2]]
-        if seconds <= _LONGEST:
-            return timedelta(seconds=seconds)
+    if isinstance(value, str) and (seconds := duration_seconds(value)) is not None:
+        return timedelta(seconds=seconds)
     if isinstance(value, timedelta):
         return value
     raise ValueError("not a duration like 30s, 5m, 12h or 90d")

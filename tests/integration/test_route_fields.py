@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -72,6 +72,35 @@ ROUTES: dict[str, dict[str, Any]] = {
     ),
     **each("unknown", search_attributes={"RouteUnknown": {"keyword": "id"}}),
     **each("other-type", search_attributes={STATUS_ATTRIBUTE: {"int": "`7`"}}),
+    **each(
+        "ordered",
+        priority="data.priority",
+        fairness={"key": "data.customer", "weight": 2.5},
+    ),
+    **{
+        f"retried-{deliver}": {
+            "deliver": deliver,
+            **NOBODY,
+            **DELIVERIES[deliver],
+            "retry": {
+                "initial_interval": "10s",
+                "backoff": 1.5,
+                "maximum_interval": "1h",
+                "maximum_attempts": 5,
+                "non_retryable": ["OrderInvalid"],
+            },
+        }
+        for deliver in ("orchestrate", "start")
+    },
+    **{
+        f"delayed-{deliver}": {
+            "deliver": deliver,
+            **NOBODY,
+            **DELIVERIES[deliver],
+            "start_delay": "{data.start}",
+        }
+        for deliver in ("start", "signal")
+    },
     "input-joined": {
         **NOBODY,
         "input": ["data.order", "subject"],
@@ -322,7 +351,7 @@ async def test_an_attribute_is_known_as_soon_as_it_is_registered(
         target, options=StartOptions(search_attributes={"RouteLater": {"keyword": "a"}})
     )
     with pytest.raises(InvalidOption):
-        await known.check(temporal_client, wanted)
+        await known.check(lambda: temporal_client, wanted)
     await temporal_client.operator_service.add_search_attributes(
         AddSearchAttributesRequest(
             namespace=temporal_client.namespace,
@@ -332,7 +361,7 @@ async def test_an_attribute_is_known_as_soon_as_it_is_registered(
 
     async def is_known() -> bool:
         try:
-            await known.check(temporal_client, wanted)
+            await known.check(lambda: temporal_client, wanted)
         except InvalidOption:
             return False
         return True
@@ -353,5 +382,109 @@ async def test_a_worker_that_may_not_ask_for_the_attributes_goes_on(
 
     target = bootstrap.router(root.settings).target(new_event("unknown-start"))
     client: Any = Forbidding()
-    await KnownAttributes().check(client, target)
+    await KnownAttributes().check(lambda: client, target)
     assert "cannot ask for the namespace's search attributes, continuing" in caplog.text
+
+
+# ------------------------------------------------------- priority, fairness, retries and delay
+
+
+@pytest.mark.parametrize("deliver", DELIVERIES)
+@pytest.mark.parametrize("orchestrated", [False, True])
+async def test_a_workflow_has_its_priority_and_its_share(
+    root: Harness, listener: Any, deliver: str, orchestrated: bool
+) -> None:
+    event = new_event(f"ordered-{deliver}", data={"priority": 2, "customer": "c-7"})
+    id = await started(root, listener, event, orchestrated or deliver == "orchestrate")
+    priority = (await began(root, id)).priority
+    assert (priority.priority_key, priority.fairness_key, priority.fairness_weight) == (
+        2,
+        "c-7",
+        2.5,
+    )
+
+
+@pytest.mark.parametrize("deliver", ["orchestrate", "start"])
+@pytest.mark.parametrize("orchestrated", [False, True])
+async def test_a_workflow_is_retried_as_its_route_says(
+    root: Harness, listener: Any, deliver: str, orchestrated: bool
+) -> None:
+    event = new_event(f"retried-{deliver}")
+    id = await started(root, listener, event, orchestrated or deliver == "orchestrate")
+    policy = (await began(root, id)).retry_policy
+    assert (
+        policy.initial_interval.ToTimedelta(),
+        policy.backoff_coefficient,
+        policy.maximum_interval.ToTimedelta(),
+        policy.maximum_attempts,
+        list(policy.non_retryable_error_types),
+    ) == (timedelta(seconds=10), 1.5, timedelta(hours=1), 5, ["OrderInvalid"])
+
+
+async def started(root: Harness, listener: Any, event: Event, orchestrated: bool) -> str:
+    """The ID of the workflow that an event starts, by the root orchestrator or by itself."""
+    if orchestrated:
+        id: str = (await root.run(event))["child_id"]
+        return id
+    [receipt] = await listener(event)
+    assert receipt.verdict == "started"
+    return str(receipt.workflow_id)
+
+
+@pytest.mark.parametrize("deliver", ["start", "signal"])
+async def test_a_workflow_starts_later_where_its_route_says_so(
+    root: Harness, listener: Any, deliver: str
+) -> None:
+    event = new_event(f"delayed-{deliver}", data={"start": "2h"})
+    [receipt] = await listener(event)
+    backoff = (await began(root, receipt.workflow_id)).first_workflow_task_backoff
+    assert backoff.ToTimedelta() == timedelta(hours=2)
+
+
+@pytest.mark.parametrize("deliver", ["start", "signal"])
+@pytest.mark.parametrize("start", ["1999-01-01T00:00:00Z", None])
+async def test_a_workflow_whose_time_has_passed_starts_immediately(
+    root: Harness, listener: Any, deliver: str, start: str | None
+) -> None:
+    [receipt] = await listener(new_event(f"delayed-{deliver}", data={"start": start}))
+    assert receipt.verdict == "started"
+    began_at = await began(root, receipt.workflow_id)
+    assert not began_at.first_workflow_task_backoff.ToTimedelta()
+
+
+async def test_a_workflow_may_start_on_the_last_day_there_is(root: Harness, listener: Any) -> None:
+    """Whatever moment a sender names: the event is in a workflow or in quarantine."""
+    event = new_event("delayed-start", data={"start": "9999-12-31T23:59:59Z"})
+    [receipt] = await listener(event)
+    assert receipt.verdict in ("started", "quarantined")
+
+
+async def test_the_next_signal_ends_the_wait(root: Harness, listener: Any) -> None:
+    first = new_event("delayed-signal", data={"start": "2h"})
+    second = new_event("delayed-signal", subject=first.subject, data={"start": "3h"})
+    [receipt] = await listener(first)
+    assert not await is_scheduled(root, receipt.workflow_id)
+    [delivered] = await listener(second)
+    assert (delivered.verdict, delivered.run_id) == ("delivered", receipt.run_id)
+    assert await is_scheduled(root, receipt.workflow_id)
+
+
+async def is_scheduled(root: Harness, id: str | None) -> bool:
+    """Whether a worker of the workflow has something to do."""
+    history = await root.child(str(id)).fetch_history()
+    return any(
+        event.HasField("workflow_task_scheduled_event_attributes") for event in history.events
+    )
+
+
+@pytest.mark.parametrize("deliver", ["start", "signal"])
+async def test_an_orchestrator_waits_where_it_starts_what_is_to_start_later(
+    root: Harness, deliver: str
+) -> None:
+    """As after a change of the table, while some listeners have the old one."""
+    moment = datetime.now(UTC) + timedelta(seconds=2)
+    event = new_event(f"delayed-{deliver}", data={"start": moment.isoformat()})
+    result = await root.run(event)
+    assert result["action"] == "started"
+    first = (await root.child(result["child_id"]).fetch_history()).events[0]
+    assert first.event_time.ToDatetime(tzinfo=UTC) >= moment

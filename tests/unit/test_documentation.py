@@ -34,7 +34,7 @@ from core.domain.incident.status import CloseReason, Status
 from core.domain.matching import Match
 from core.domain.oncall.file import NOBODY
 from core.domain.routing.file import FilterRule, RouteRule
-from core.domain.routing.options_file import AttributeRule
+from core.domain.routing.options_file import AttributeRule, FairnessRule, RetryRule
 from core.domain.routing.table import Deliver, WhenMissing, WhenRunning
 from core.domain.severity import ANYBODYS_WORDS, Severity
 from core.domain.targets import KINDS, Rate
@@ -122,7 +122,7 @@ def test_every_command_is_documented(line: str) -> None:
     assert re.search(rf"^\| `{line}( [A-Z]+)?` \|", text("docs/cli.md"), re.M)
 
 
-@pytest.mark.parametrize("model", [RouteRule, FilterRule, AttributeRule])
+@pytest.mark.parametrize("model", [RouteRule, FilterRule, AttributeRule, FairnessRule, RetryRule])
 def test_every_field_of_a_route_is_documented(model: type[BaseModel]) -> None:
     for name, field in model.model_fields.items():
         assert f"| `{field.alias or name}` |" in text("docs/routing.md")

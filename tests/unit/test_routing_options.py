@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from dataclasses import asdict, replace
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -205,6 +206,131 @@ def test_a_summary_is_cut() -> None:
     assert found["static_summary"] == "x" * 197 + "..."
 
 
+# ------------------------------------------------------------------------ priority and fairness
+
+
+@pytest.mark.parametrize(
+    ("rule", "priority"),
+    [(1, 1), (5, 5), ("data.paid && `2` || `4`", 2), ("data.none || `4`", 4), ("`3.0`", 3)],
+)
+def test_a_priority_is_a_number_or_an_expression(rule: int | str, priority: int) -> None:
+    assert options(priority=rule) == {"priority": priority}
+
+
+def test_a_priority_that_yields_nothing_is_temporals_own() -> None:
+    assert options(priority="data.none") == {}
+
+
+@pytest.mark.parametrize("rule", ["`0`", "`6`", "`2.5`", "data.paid", "data.name", "data.tags"])
+def test_a_priority_out_of_its_range_is_refused(rule: str) -> None:
+    assert "and not a whole number from 1 to 5" in refusal(priority=rule)
+
+
+@pytest.mark.parametrize(
+    ("rule", "key", "weight"),
+    [
+        ({"key": "data.name"}, "Ann", None),
+        ({"key": "data.id", "weight": 2}, "7", 2.0),
+        ({"key": "data.name", "weight": "data.paid && `3` || `1`"}, "Ann", 3.0),
+        ({"key": "data.name", "weight": "data.none"}, "Ann", None),
+        ({"key": "data.none", "weight": 3}, None, 3.0),
+    ],
+)
+def test_fairness_has_a_key_and_a_weight(rule: Any, key: str | None, weight: float | None) -> None:
+    found = options(fairness=rule)
+    assert (found.get("fairness_key"), found.get("fairness_weight")) == (key, weight)
+
+
+@pytest.mark.parametrize(
+    ("rule", "reason"),
+    [
+        ({"key": "data.tags"}, "fairness key of route orders"),
+        ({"key": "id", "weight": "`0`"}, "yields 0, and not a number from 0.001 to 1000"),
+        ({"key": "id", "weight": "`1001`"}, "and not a number from 0.001 to 1000"),
+        ({"key": "id", "weight": "data.paid"}, "yields True, and not a number"),
+        ({"key": "id", "weight": "data.name"}, "yields 'Ann', and not a number"),
+    ],
+)
+def test_fairness_of_another_type_is_refused(rule: Any, reason: str) -> None:
+    assert reason in refusal(fairness=rule)
+
+
+def test_a_long_fairness_key_is_its_digest() -> None:
+    keys = [
+        options(replace(EVENT, data=text), fairness={"key": "data"})["fairness_key"]
+        for text in ("é" * 32, "é" * 33, "é" * 33 + "a")
+    ]
+    assert keys[0] == "é" * 32
+    assert [len(key.encode()) for key in keys] == [64, 64, 64]
+    assert len(set(keys)) == 3
+
+
+# ------------------------------------------------------------------------- retries and delay
+
+
+def test_retries_have_temporals_defaults() -> None:
+    assert options(retry={})["retry"] == {
+        "initial_interval": 1.0,
+        "backoff": 2.0,
+        "maximum_interval": None,
+        "maximum_attempts": 0,
+        "non_retryable": [],
+    }
+
+
+def test_retries_are_as_the_route_says() -> None:
+    rule = {
+        "initial_interval": "10s",
+        "backoff": 1.5,
+        "maximum_interval": "1h",
+        "maximum_attempts": 5,
+        "non_retryable": ["OrderInvalid"],
+    }
+    assert options(retry=rule)["retry"] == {
+        **rule,
+        "initial_interval": 10.0,
+        "maximum_interval": 3600.0,
+    }
+
+
+NOW = datetime(2026, 3, 4, 4, 0, 0, tzinfo=UTC)
+START = {"deliver": "start", "child_id": "o:{tidegatekey}"}
+
+
+def delay(text: str, event: Event = EVENT) -> float:
+    found = WorkflowRouter(table(**START, start_delay=text)).target(event).options
+    assert found is not None
+    return found.delay(NOW)
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("10m", 600),
+        ("0s", 0),
+        ("{data.id}m", 420),
+        ("{data.none}", 0),
+        ("{data.due}", 6 * 60 + 7),
+        ("{data.due || '1h'}", 6 * 60 + 7),
+        ("{data.none || '1h'}", 3600),
+        ("2026-03-04T04:0{data.id}:00.5Z{data.none}", 420.5),
+    ],
+)
+def test_a_delay_is_a_duration_or_the_time_until_a_moment(text: str, seconds: float) -> None:
+    assert delay(text) == seconds
+
+
+@pytest.mark.parametrize("moment", ["2026-03-04T03:59:59Z", "1999-01-01T00:00:00+01:00"])
+def test_a_moment_that_has_passed_is_now(moment: str) -> None:
+    assert delay("{data}", replace(EVENT, data=moment)) == 0
+
+
+@pytest.mark.parametrize("data", ["soon", "2026-03-04", "7", 7, "-5m", "999999999d", ["1h"], "s"])
+def test_what_is_neither_is_refused(data: Any) -> None:
+    with pytest.raises(InvalidOption, match="neither a duration like 30s"):
+        delay("{data}", replace(EVENT, data=data))
+
+
 # ----------------------------------------------------------------------------------- all of it
 
 
@@ -220,14 +346,18 @@ SAID: dict[str, Any] = {
     "search_attributes": {"A": {"int": "data.id"}},
     "memo": {"a": "data"},
     "static_summary": "Order {data.id}",
+    "priority": 2,
+    "fairness": {"key": "data.id", "weight": 2},
+    "retry": {"initial_interval": "1s"},
+    "start_delay": "10m",
 }
 
 
 @pytest.mark.parametrize("field", SAID)
 def test_a_compiled_table_has_it_and_its_digest_covers_it(field: str) -> None:
-    compiled = table(**{field: SAID[field]})
+    compiled = table(**START, **{field: SAID[field]})
     assert RoutingTable.from_json(json.loads(json.dumps(compiled.to_json()))) == compiled
-    assert compiled.digest != table().digest
+    assert compiled.digest != table(**START).digest
 
 
 LOADED = """
@@ -243,7 +373,7 @@ print(json.dumps(sorted(sys.modules)))
 @pytest.mark.parametrize("fields", [{}, SAID])
 def test_a_listener_loads_it_where_a_route_says_it_and_then_little(fields: dict[str, Any]) -> None:
     done = subprocess.run(
-        [sys.executable, "-c", LOADED, json.dumps(table(**fields).to_json())],
+        [sys.executable, "-c", LOADED, json.dumps(table(**START, **fields).to_json())],
         capture_output=True,
         text=True,
         check=True,

@@ -40,7 +40,7 @@ class RootActivities:
         routing_tables.compare(theirs, self._router.digest)
         with typed_failures():
             target = self._router.target(self._validation.read(wire))
-            await self._attributes.check(activity.client(), target)
+            await self._attributes.check(activity.client, target)
             return target
 
     @activity.defn

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Callable
 from typing import Final
 
 from temporalio.client import Client
@@ -29,7 +30,7 @@ class KnownAttributes:
         self._types: dict[str, str] = {}
         self._read_at = float("-inf")
 
-    async def check(self, client: Client, target: Target) -> None:
+    async def check(self, client: Callable[[], Client], target: Target) -> None:
         """Raises `InvalidOption` for a target with a search attribute that the namespace does not
         have, or has with another type, and `TemporalUnavailable`. Where this worker may not ask,
         every attribute counts as known."""
@@ -40,7 +41,7 @@ class KnownAttributes:
         if not wanted or (self._has(wanted) and time.monotonic() < self._read_at + _KEPT):
             return
         try:
-            self._types = await admin.search_attributes(client)
+            self._types = await admin.search_attributes(client())
         except SettingsError as error:
             log.warning("cannot ask for the namespace's search attributes, continuing: %s", error)
             return

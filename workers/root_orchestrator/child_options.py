@@ -9,7 +9,13 @@ from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Any, Final
 
-from temporalio.common import SearchAttributeKey, SearchAttributePair, TypedSearchAttributes
+from temporalio.common import (
+    Priority,
+    RetryPolicy,
+    SearchAttributeKey,
+    SearchAttributePair,
+    TypedSearchAttributes,
+)
 
 from core.domain.event import parse_time
 from core.domain.routing.table import StartOptions, Target
@@ -36,6 +42,12 @@ def child_options(wire: dict[str, Any], target: Target) -> dict[str, Any]:
         "static_summary": options.static_summary or summary,
         "memo": options.memo,
         "search_attributes": _search_attributes(options.search_attributes),
+        "retry_policy": _retry(options.retry),
+        "priority": Priority(
+            priority_key=options.priority,
+            fairness_key=options.fairness_key,
+            fairness_weight=options.fairness_weight if options.fairness_key else None,
+        ),
     }
 
 
@@ -48,6 +60,18 @@ def _search_attributes(values: dict[str, dict[str, Any]] | None) -> TypedSearchA
             for name, value in values.items()
             for kind, read in value.items()
         ]
+    )
+
+
+def _retry(rule: dict[str, Any] | None) -> RetryPolicy | None:
+    if rule is None:
+        return None
+    return RetryPolicy(
+        initial_interval=timedelta(seconds=rule["initial_interval"]),
+        backoff_coefficient=rule["backoff"],
+        maximum_interval=_duration(rule["maximum_interval"]),
+        maximum_attempts=rule["maximum_attempts"],
+        non_retryable_error_types=rule["non_retryable"],
     )
 
 

@@ -89,6 +89,7 @@ class RootOrchestratorWorkflow:
         delivers without the orchestrator comes here where the listener had another table."""
         match target.deliver:
             case Deliver.START:
+                await _wait(target)
                 run_id = await _start_once(wire, target, target.id, _REUSE_FAILED)
                 return "started", target.id, run_id
             case Deliver.SIGNAL:
@@ -134,6 +135,10 @@ class RootOrchestratorWorkflow:
             return await self._give_up(
                 wire, ChildMissing.__name__, f"no workflow {quoted(target.id)} is running"
             )
+        if _delay(target):
+            if await _signalled(target, arguments):
+                return "signalled", target.id, None
+            await _wait(target)
         for _ in range(_ROUNDS):
             run_id, action = None, "signalled"
             try:
@@ -161,6 +166,18 @@ class RootOrchestratorWorkflow:
         )
         workflow.logger.warning("given up (%s): %s; kept as %s", code, reason, uri)
         raise ApplicationError(f"{reason}; kept as {uri}", type=code, non_retryable=True)
+
+
+def _delay(target: Target) -> float:
+    """Seconds until the child is to start."""
+    return target.options.delay(workflow.now()) if target.options else 0.0
+
+
+async def _wait(target: Target) -> None:
+    """Wait until the child is to start: a child is started immediately, unlike what a listener
+    starts."""
+    if seconds := _delay(target):
+        await workflow.sleep(seconds)
 
 
 async def _start(

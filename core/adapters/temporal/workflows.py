@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import uuid
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from temporalio.api.common.v1 import Payload, Payloads
@@ -240,6 +240,21 @@ def _configure(request: Start, target: Target) -> None:
             _write(request.memo.fields[name], encode(value))
         if options.static_summary:
             _write(request.user_metadata.summary, encode(options.static_summary))
+        if options.priority:
+            request.priority.priority_key = options.priority
+        if options.fairness_key:
+            request.priority.fairness_key = options.fairness_key
+            request.priority.fairness_weight = options.fairness_weight or 0.0
+        if retry := options.retry:
+            policy = request.retry_policy
+            policy.initial_interval.FromTimedelta(timedelta(seconds=retry["initial_interval"]))
+            policy.backoff_coefficient = retry["backoff"]
+            if longest := retry["maximum_interval"]:
+                policy.maximum_interval.FromTimedelta(timedelta(seconds=longest))
+            policy.maximum_attempts = retry["maximum_attempts"]
+            policy.non_retryable_error_types.extend(retry["non_retryable"])
+        if delay := options.delay(datetime.now(UTC)):
+            request.workflow_start_delay.FromTimedelta(timedelta(seconds=delay))
 
 
 def _write_all(payloads: Payloads, values: Sequence[object]) -> int:

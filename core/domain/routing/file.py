@@ -244,6 +244,21 @@ class RouteRule(OptionRules):
                 "`signal` names a signal with `deliver: signal` or `when_running: signal`, "
                 "and only then"
             )
+        if self.retry and signals:
+            raise ValueError(
+                "`retry` has no meaning where the workflow is signalled: a run that is retried has "
+                "none of the signals of the one before"
+            )
+        if self.start_delay is not None and self.deliver is Deliver.ORCHESTRATE:
+            raise ValueError(
+                "`start_delay` has no meaning with `deliver: orchestrate`: Temporal starts a child "
+                "immediately"
+            )
+        if self.when_missing is WhenMissing.QUARANTINE and (options := self.options()):
+            raise ValueError(
+                f"{', '.join(f'`{name}`' for name in options)}: nothing of it has a meaning with "
+                "`when_missing: quarantine`, which starts no workflow"
+            )
         names = [name for _, name in _id_pieces(self.child_id)]
         if self.deliver is Deliver.START and KEY_ATTRIBUTE not in names:
             raise ValueError(

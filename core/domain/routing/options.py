@@ -6,12 +6,14 @@ whether the namespace has them is for Temporal to say.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
-from core.domain.event import Event, encode, parse_time
+from core.domain.duration_text import duration_seconds
+from core.domain.event import Event, encode, parse_time, readable_time
 from core.domain.expressions.expression import Budget, Unevaluable
 from core.domain.identity import bounded_id
 from core.domain.routing.expressions import evaluated
@@ -24,6 +26,12 @@ SUMMARY_CHARS: Final = 200
 MEMO_BYTES: Final = 32 * 1024
 """Most bytes that a memo has as JSON, all together."""
 
+PRIORITIES: Final = range(1, 6)
+LEAST_WEIGHT, MOST_WEIGHT = 0.001, 1000.0
+"""What Temporal takes for the weight of a fairness key."""
+
+_KEY_BYTES: Final = 64
+_NO_SCALAR: Final = "and not text, a number or a boolean"
 _ATTRIBUTE_BYTES: Final = 2_048
 """Most that Temporal takes for one search attribute, unless its operator has changed that."""
 _INT: Final = range(-(2**63), 2**63)
@@ -46,10 +54,17 @@ class _Evaluation:
         self._budget = Budget()
 
     def all(self) -> StartOptions:
+        delay = self._start_delay()
         return StartOptions(
             search_attributes=self._search_attributes(),
             memo=self._memo(),
             static_summary=self._summary(),
+            priority=self._priority(),
+            fairness_key=self._fairness_key(),
+            fairness_weight=self._fairness_weight(),
+            retry=self._rules.get("retry"),
+            start_delay=delay if isinstance(delay, float) else None,
+            start_time=delay if isinstance(delay, str) else None,
         )
 
     def _search_attributes(self) -> dict[str, dict[str, Any]] | None:
@@ -82,6 +97,50 @@ class _Evaluation:
         text = self._text("static_summary", self._rules.get("static_summary", ()))
         return shortened(one_line(text), SUMMARY_CHARS) or None
 
+    def _priority(self) -> int | None:
+        rule = self._rules.get("priority")
+        value = self._value("priority", rule) if isinstance(rule, str) else rule
+        if value is None or (value in PRIORITIES and not isinstance(value, bool)):
+            return None if value is None else int(value)
+        raise self._invalid("priority", rule, value, "and not a whole number from 1 to 5")
+
+    def _fairness_key(self) -> str | None:
+        """A key of at most 64 bytes, which is what Temporal takes: a longer one is its digest."""
+        if (rule := self._rules.get("fairness_key")) is None:
+            return None
+        if (value := self._value("fairness key", rule)) in (None, ""):
+            return None
+        if not isinstance(value, str | int | float):
+            raise self._invalid("fairness key", rule, value, _NO_SCALAR)
+        encode(value)  # it may hold half of a character, which has no bytes
+        text = spelt(value)
+        data = text.encode()
+        return text if len(data) <= _KEY_BYTES else hashlib.sha256(data).hexdigest()
+
+    def _fairness_weight(self) -> float | None:
+        rule = self._rules.get("fairness_weight")
+        value = self._value("fairness weight", rule) if isinstance(rule, str) else rule
+        number = isinstance(value, int | float) and not isinstance(value, bool)
+        if value is None or (number and LEAST_WEIGHT <= value <= MOST_WEIGHT):
+            return None if value is None else float(value)
+        raise self._invalid("fairness weight", rule, value, "and not a number from 0.001 to 1000")
+
+    def _start_delay(self) -> float | str | None:
+        """Seconds, or a moment."""
+        rule = self._rules.get("start_delay")
+        if rule is None or isinstance(rule, float):
+            return rule
+        if not (text := self._text("start_delay", rule).strip()):
+            return None
+        if (seconds := duration_seconds(text)) is not None:
+            return seconds
+        if readable_time(text) is not None:
+            return text
+        raise InvalidOption(
+            f"event {self._event.key}: start_delay of route {self._route} yields {quoted(text)}, "
+            "and neither a duration like 30s, 5m, 12h or 90d nor a time of RFC 3339 with its zone"
+        )
+
     def _text(self, field: str, pieces: Sequence[Sequence[Any]]) -> str:
         """A template's text, with nothing where the event has no value."""
         text = ""
@@ -104,7 +163,7 @@ class _Evaluation:
             ) from None
 
     def _invalid(
-        self, field: str, expression: str, value: object, error: ValueError
+        self, field: str, expression: object, value: object, error: object
     ) -> InvalidOption:
         return InvalidOption(
             f"event {self._event.key}: {field} of route {self._route}: {quoted(expression)} "
@@ -122,7 +181,7 @@ def _attribute(kind: str, value: object) -> Any:
 def _keyword(value: object) -> str:
     """A keyword of at most 255 bytes, which is what every store of Temporal's can hold."""
     if not isinstance(value, str | int | float):
-        raise ValueError("and not text, a number or a boolean")
+        raise ValueError(_NO_SCALAR)
     encode(value)  # it may hold half of a character, which has no bytes
     return bounded_id(spelt(value))
 
@@ -135,7 +194,7 @@ def _keywords(value: object) -> list[str]:
 
 def _free_text(value: object) -> str:
     if not isinstance(value, str | int | float):
-        raise ValueError("and not text, a number or a boolean")
+        raise ValueError(_NO_SCALAR)
     return spelt(value)
 
 

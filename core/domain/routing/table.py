@@ -20,6 +20,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from types import UnionType
 from typing import Any, Final, NamedTuple
@@ -30,6 +31,7 @@ from core.domain.event import (
     SCOPE_ATTRIBUTE,
     WAY_ATTRIBUTE,
     Event,
+    parse_time,
 )
 from core.domain.expressions.expression import is_true
 from core.domain.identity import (
@@ -264,6 +266,15 @@ def _options(value: Any) -> Mapping[str, Any]:
                 _texts([*_nonempty(content, dict).values()])
             case "static_summary":
                 _pieces(content)
+            case "priority" | "fairness_weight":
+                _nonempty(content, int | float | str)
+            case "fairness_key":
+                _nonempty(content, str)
+            case "retry":
+                _nonempty(content, dict)
+            case "start_delay":
+                if not isinstance(content, float):
+                    _pieces(content)
             case _:
                 raise ValueError(f"there is no option {quoted(name)}")
     found: Mapping[str, Any] = value
@@ -281,7 +292,7 @@ def _texts(value: Any) -> tuple[str, ...]:
     return tuple(_nonempty(text, str) for text in _nonempty(value, list))
 
 
-def _nonempty(value: Any, kind: type) -> Any:
+def _nonempty(value: Any, kind: type | UnionType) -> Any:
     if not _checked(value, kind):
         raise ValueError(f"{quoted(value)} is empty")
     return value
@@ -310,11 +321,23 @@ class EventRoutingService:
 @dataclass(frozen=True)
 class StartOptions:
     """What a workflow is started with besides its arguments: `search_attributes` are values by
-    type, by name; times are RFC 3339 text."""
+    type, by name; it starts after `start_delay` seconds or at `start_time`, which is RFC 3339."""
 
     search_attributes: dict[str, dict[str, Any]] | None = None
     memo: dict[str, Any] | None = None
     static_summary: str | None = None
+    priority: int | None = None
+    fairness_key: str | None = None
+    fairness_weight: float | None = None
+    retry: dict[str, Any] | None = None
+    start_delay: float | None = None
+    start_time: str | None = None
+
+    def delay(self, now: datetime) -> float:
+        """Seconds until it starts; 0 where that is now, or in the past."""
+        if self.start_time is not None:
+            return max((parse_time(self.start_time) - now).total_seconds(), 0.0)
+        return self.start_delay or 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -93,6 +93,12 @@ def test_search_attributes_memo_and_summary_are_shown(
         "search_attributes": {"Total": {"double": 12.5}},
         "memo": {"order": 7},
         "static_summary": "Order 7 [red]",
+        "priority": None,
+        "fairness_key": None,
+        "fairness_weight": None,
+        "retry": None,
+        "start_delay": None,
+        "start_time": None,
     }
     said = " ".join(tidegate("explain", str(file)).out.split())
     assert "attributes Total 12.5 (double)" in said
@@ -105,3 +111,48 @@ def test_a_value_of_another_type_is_said(tidegate: Tidegate, file: Path, by_rout
     explanation = explained(tidegate, file)
     assert (explanation["verdict"], explanation["code"]) == ("quarantined", "InvalidOption")
     assert "yields 12.5, and not an integer of 64 bits" in explanation["reason"]
+
+
+def test_priority_fairness_retries_and_delay_are_shown(
+    tidegate: Tidegate, file: Path, by_route: Any
+) -> None:
+    by_route(
+        deliver="start",
+        child_id="order:{tidegatekey}",
+        priority="data.order.total > `10` && `1` || `5`",
+        fairness={"key": "subject", "weight": 2},
+        retry={"maximum_attempts": 3, "maximum_interval": "1m"},
+        start_delay="10m",
+    )
+    assert explained(tidegate, file)["target"]["options"] == {
+        "search_attributes": None,
+        "memo": None,
+        "static_summary": None,
+        "priority": 1,
+        "fairness_key": "c-7",
+        "fairness_weight": 2.0,
+        "retry": {
+            "initial_interval": 1.0,
+            "backoff": 2.0,
+            "maximum_interval": 60.0,
+            "maximum_attempts": 3,
+            "non_retryable": [],
+        },
+        "start_delay": 600.0,
+        "start_time": None,
+    }
+    said = " ".join(tidegate("explain", str(file)).out.split())
+    assert "priority 1 " in said
+    assert "fairness c-7, weight 2" in said
+    assert "retry up to 3 attempts; after 1 s, then 2 times as long, at most 1 min" in said
+    assert "starts after 10 min" in said
+
+
+def test_a_start_that_has_passed_is_said(tidegate: Tidegate, file: Path, by_route: Any) -> None:
+    by_route(
+        deliver="start",
+        child_id="order:{tidegatekey}",
+        start_delay="2020-01-01T00:00:0{data.order.id}Z",
+    )
+    said = " ".join(tidegate("explain", str(file)).out.split())
+    assert "starts at 2020-01-01T00:00:07Z, which has passed: immediately" in said

@@ -81,6 +81,15 @@ ONE_TYPE = (
     "a search attribute has exactly one type of keyword, keyword_list, text, int, double, bool, "
     "datetime"
 )
+NUMBER = "not a number from {least} to {most}, nor a JMESPath expression that yields one"
+NO_RETRY = (
+    "`retry` has no meaning where the workflow is signalled: a run that is retried has none of the "
+    "signals of the one before"
+)
+DELAY = (
+    "neither a duration like 30s, 5m, 12h or 90d nor a template with an {expression} that yields "
+    "one, or a time"
+)
 DURATION = "not a duration like 30s, 5m, 12h or 90d"
 SEPARATOR = (
     "between two {...} there must be a separator such as ':', by which their values can be told "
@@ -420,6 +429,70 @@ MISTAKES = {
         GOOD + "    static_summary: 'a {data'\n",
         ["8:21: routes[0].static_summary: not a template: expected '}' before end of string"],
     ),
+    "a priority out of its range": (
+        GOOD + "    priority: 6\n",
+        [f"8:15: routes[0].priority: {NUMBER.format(least=1, most=5)}"],
+    ),
+    "a priority that is true": (
+        GOOD + "    priority: true\n",
+        [f"8:15: routes[0].priority: {NUMBER.format(least=1, most=5)}"],
+    ),
+    "a priority of a broken expression": (
+        GOOD + "    priority: lenght(data)\n",
+        ["8:15: routes[0].priority: JMESPath has no function lenght()"],
+    ),
+    "fairness without a key": (
+        GOOD + "    fairness: {weight: 2}\n",
+        ["8:15: routes[0].fairness.key: Field required"],
+    ),
+    "a weight of nothing": (
+        GOOD + "    fairness: {key: id, weight: 0}\n",
+        [f"8:33: routes[0].fairness.weight: {NUMBER.format(least=0.001, most=1000)}"],
+    ),
+    "retries that begin with the longest interval": (
+        GOOD + "    retry: {initial_interval: 1h, maximum_interval: 5m}\n",
+        ["8:12: routes[0].retry: `maximum_interval` is shorter than `initial_interval`"],
+    ),
+    "retries that shrink": (
+        GOOD + "    retry: {backoff: 0.5}\n",
+        ["8:22: routes[0].retry.backoff: Input should be greater than or equal to 1"],
+    ),
+    "no attempts": (
+        GOOD + "    retry: {maximum_attempts: 0}\n",
+        ["8:31: routes[0].retry.maximum_attempts: Input should be greater than or equal to 1"],
+    ),
+    "retries of a workflow that is signalled": (
+        GOOD + "    deliver: signal\n    signal: event\n    retry: {}\n",
+        [f"3:5: routes[0]: {NO_RETRY}"],
+    ),
+    "retries of a child that is signalled": (
+        GOOD + "    when_running: signal\n    signal: event\n    retry: {}\n",
+        [f"3:5: routes[0]: {NO_RETRY}"],
+    ),
+    "a delay that is none": (
+        GOOD.replace("workflow:", "deliver: start\n    workflow:") + "    start_delay: soon\n",
+        [f"9:18: routes[0].start_delay: {DELAY}"],
+    ),
+    "a delay without a unit": (
+        GOOD.replace("workflow:", "deliver: start\n    workflow:") + "    start_delay: 10\n",
+        [f"9:18: routes[0].start_delay: {DELAY}"],
+    ),
+    "a delay of a child": (
+        GOOD + "    start_delay: 10m\n",
+        [
+            "3:5: routes[0]: `start_delay` has no meaning with `deliver: orchestrate`: Temporal "
+            "starts a child immediately"
+        ],
+    ),
+    "options of what is never started": (
+        GOOD
+        + "    deliver: signal\n    signal: event\n    when_missing: quarantine\n"
+        + "    priority: 1\n    memo: {a: id}\n",
+        [
+            "3:5: routes[0]: `memo`, `priority`: nothing of it has a meaning with "
+            "`when_missing: quarantine`, which starts no workflow"
+        ],
+    ),
     "several mistakes": (
         GOOD.replace("version: 1", "version: 2") + "    child_id: x\n    queue: y\n",
         [
@@ -469,6 +542,13 @@ BY_STRUCTURE_ALONE = {
     "two values that run into each other",
     "an input that is no expression",
     "one input that is no expression",
+    "a priority of a broken expression",
+    "retries that begin with the longest interval",
+    "retries of a workflow that is signalled",
+    "retries of a child that is signalled",
+    "a delay that is none",
+    "a delay of a child",
+    "options of what is never started",
     "a search attribute of no type",
     "a search attribute of two types",
     "a search attribute of a broken expression",

@@ -148,6 +148,11 @@ WRONG: dict[str, dict[str, Any]] = {
     },
     "a number in a memo": {"options": {"memo": {"a": 7}}},
     "a text for a summary": {"options": {"static_summary": "a"}},
+    "a list for a priority": {"options": {"priority": [1]}},
+    "a list for a weight": {"options": {"fairness_weight": [1]}},
+    "a number for a fairness key": {"options": {"fairness_key": 1}},
+    "a list for retries": {"options": {"retry": [1]}},
+    "a text for a delay": {"options": {"start_delay": "10m"}},
     "an unknown field": {"colour": 1},
 }
 
