@@ -27,6 +27,7 @@
     │   ├── NotificationFailed      a page could not be delivered
     │   ├── DeploymentUnavailable   a deployed installation does not take what an operator sends
     │   └── NotAccepted             part of a delivery was not accepted
+    ├── Unwanted                no rule takes an event, and the routing table drops such events
     ├── CommandRefused          an incident, or on-call, is not in a state for this command
     ├── IncidentNotFound        no incident has this ID or handle
     ├── UnknownName             nothing of on-call has this name
@@ -295,6 +296,12 @@ class NotAccepted(TransientError):
     """Part of a delivery was not accepted, so all of it must be redelivered."""
 
     fix = "its source redelivers it; see the receipts with verdict retry"
+
+
+class Unwanted(TidegateError):
+    """No rule of the routing table takes the event, and it says `otherwise: drop`."""
+
+    fix = "nothing to do; if a workflow should have it, add a route for it"
 
 
 class CommandRefused(TidegateError):

@@ -51,6 +51,7 @@ def routes_check(file: RoutesFile = None, as_json: Json = False) -> None:
     from core.cli.explain import if_running
     from core.config import files
     from core.config.routing_table import SHIPPED_ROUTES, routing_table
+    from core.domain.routing.table import Otherwise
 
     path = file or Settings.from_env().routes or SHIPPED_ROUTES
     if path.suffix == ".json":
@@ -75,6 +76,8 @@ def routes_check(file: RoutesFile = None, as_json: Json = False) -> None:
         )
         out.print()
     _print_count(path, len(routes.routes), "route")
+    if routes.otherwise is Otherwise.DROP:
+        out.print("what no route takes is dropped")
     out.print(f"digest {routes.compiled().digest}")
 
 

@@ -34,6 +34,11 @@ if TYPE_CHECKING:
 
 _MAX_FINDINGS: Final = 200
 _FOUND_CHARS: Final = 200
+_VERDICTS: Final = {
+    "accepted": "[green]accepted[/green]",
+    "dropped": "[yellow]dropped[/yellow]",
+    "quarantined": "[red]quarantined[/red]",
+}
 
 
 def explain(
@@ -195,7 +200,7 @@ def _cut(text: str) -> str:
 def _print(explanation: Explanation) -> None:
     event, target, error = explanation.event, explanation.target, explanation.error
     facts = {
-        "verdict": "[red]quarantined[/red]" if error else "[green]accepted[/green]",
+        "verdict": _VERDICTS[explanation.verdict],
         "format": explanation.format,
         "reason": escape(f"{error.code}: {error.message}") if error else None,
         "fix": explanation.fix and escape(explanation.fix),

@@ -48,7 +48,7 @@ if TYPE_CHECKING:
 
 _NAMED_ITEMS: Final = 5
 """Most items of a record that are named, of those that were not accepted."""
-_FINE: Final = ("accepted", "duplicate")
+_FINE: Final = ("accepted", "duplicate", "dropped")
 """Results of which nothing more is said where a record has several items."""
 
 

@@ -26,7 +26,7 @@ from core.domain.routing.table import Deliver, Target, WorkflowRouter
 from core.domain.signalled import EVENTS_BYTES, check_arguments, signalled
 from core.domain.smoke import is_smoke
 from core.domain.validation import EventValidationService
-from core.errors import NoRoute, PermanentError, TidegateError
+from core.errors import NoRoute, PermanentError, TidegateError, Unwanted
 from core.formats.shared.delivery import WAY_HEADER, Arrival, Malformed, carrier_id
 from core.intake.quarantine import Quarantine
 from core.intake.receipts import Receipt, Verdict, shown
@@ -143,6 +143,8 @@ class Intake:
                 if target.id not in signals:
                     lanes.append(signals.setdefault(target.id, []))
                 _add(signals[target.id], arrival, place, target, wire)
+            except Unwanted as error:
+                lanes.append([_Unit([arrival], [place], unwanted=error)])
             except PermanentError as error:
                 if id(arrival.delivery) not in invalid:
                     invalid[id(arrival.delivery)] = _Unit()
@@ -188,6 +190,9 @@ class Intake:
     async def _settle(self, unit: _Unit) -> list[Receipt]:
         if unit.fault:
             raise unit.fault
+        if unit.unwanted:
+            reason = unit.unwanted.message
+            return [_receipt(each, Verdict.DROPPED, reason=reason) for each in unit.arrivals]
         if unit.errors:
             return await self._keep(unit.arrivals, unit.errors)
         try:
@@ -258,7 +263,7 @@ def checked(
 class _Unit:
     """Arrivals that are settled as one, with their places: an `event` for its target or `wires` to
     signal it with, or the `errors` for which their delivery is kept, or the `fault` for which it
-    must be redelivered."""
+    must be redelivered, or that it is `unwanted`."""
 
     arrivals: list[Arrival] = field(default_factory=list)
     places: list[int] = field(default_factory=list)
@@ -269,6 +274,7 @@ class _Unit:
     """Bytes of the wires as one JSON list."""
     errors: list[PermanentError] = field(default_factory=list)
     fault: TidegateError | None = None
+    unwanted: Unwanted | None = None
 
 
 def _add(

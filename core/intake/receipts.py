@@ -18,12 +18,13 @@ class Verdict(StrEnum):
     """What can become of an event. All but `RETRY` settle it.
 
     `DELIVERED` means that a running workflow has it; Temporal does not say whether it had it
-    before.
+    before; `DROPPED` that no route takes it, and that the routing table drops what none takes.
     """
 
     STARTED = "started"
     DELIVERED = "delivered"
     DUPLICATE = "duplicate"
+    DROPPED = "dropped"
     QUARANTINED = "quarantined"
     RETRY = "retry"
 
@@ -32,6 +33,7 @@ METRICS: Final = {
     Verdict.STARTED: "Accepted",
     Verdict.DELIVERED: "Delivered",
     Verdict.DUPLICATE: "Duplicate",
+    Verdict.DROPPED: "Dropped",
     Verdict.QUARANTINED: "Quarantined",
     Verdict.RETRY: "Retried",
 }
@@ -84,9 +86,10 @@ class Receipt:
 
     @property
     def accepted(self) -> bool:
-        """Whether a workflow has the event; a listener warns of any other."""
+        """Whether nobody has to do anything about the event: a workflow has it, or it is dropped as
+        the routing table says. A listener warns of any other."""
         match self.verdict:
-            case Verdict.STARTED | Verdict.DELIVERED | Verdict.DUPLICATE:
+            case Verdict.STARTED | Verdict.DELIVERED | Verdict.DUPLICATE | Verdict.DROPPED:
                 return True
             case Verdict.QUARANTINED | Verdict.RETRY:
                 return False

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, replace
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from core import bootstrap
 from core.config.settings import Settings
@@ -23,6 +23,7 @@ from core.errors import (
     InvalidReport,
     NoRoute,
     TidegateError,
+    Unwanted,
 )
 from core.formats.registry import USERS_OWN, read
 from core.formats.shared.delivery import (
@@ -51,12 +52,14 @@ _EXPLAINED: Final = "queue:explained"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Explanation:
-    """What would become of one event: delivered to `target`, or quarantined for `error`."""
+    """What would become of one event: delivered to `target`, quarantined for `error`, or
+    `dropped`."""
 
     format: str
     event: Event | None
     target: Target | None
     error: TidegateError | None
+    dropped: bool = False
     note: str | None = None
     hooks: tuple[str, ...] = ()
     """Webhooks that would take it, where it looks like the body of a request."""
@@ -68,15 +71,24 @@ class Explanation:
     @property
     def workflow_id(self) -> str | None:
         """The ID of the workflow that the listener's one call would reach."""
+        if self.dropped:
+            return None
         if self.target and self.target.deliver is not Deliver.ORCHESTRATE:
             return self.target.id
         return workflow_id(self.event.key) if self.event else None
 
     @property
+    def verdict(self) -> Literal["accepted", "quarantined", "dropped"]:
+        if self.error:
+            return "quarantined"
+        return "dropped" if self.dropped else "accepted"
+
+    @property
     def may_be_upload(self) -> bool:
         """Whether it is JSON in no envelope and for no route: perhaps a document."""
         bare = self.event is not None and self.event.way == _EXPLAINED
-        return bare and self.format == USERS_OWN and isinstance(self.error, NoRoute)
+        unrouted = self.dropped or isinstance(self.error, NoRoute)
+        return bare and self.format == USERS_OWN and unrouted
 
     @property
     def fix(self) -> str | None:
@@ -87,7 +99,7 @@ class Explanation:
         """The explanation as a JSON object."""
         return {
             "format": self.format,
-            "verdict": "quarantined" if self.error else "accepted",
+            "verdict": self.verdict,
             "key": self.event.key if self.event else None,
             "workflow_id": self.workflow_id,
             "unidentified": self.event.unidentified if self.event else None,
@@ -244,6 +256,11 @@ def explain_arrivals(
             target = None if smoke else router.target(item)
             wire = checked(item, target, validation)
             note = _SMOKE if smoke else note
+        except Unwanted as unwanted:
+            note = f"{unwanted.message}; the routing table drops such events"
+            return Explanation(
+                format=format, event=item, target=None, error=None, dropped=True, note=note
+            )
         except TidegateError as error:
             return Explanation(format=format, event=item, target=None, error=error, note=note)
         try:

@@ -12,7 +12,14 @@ from typing import TYPE_CHECKING
 
 from core import bootstrap
 from core.config.settings import Settings
-from core.errors import InvalidChildId, InvalidEvent, InvalidReport, NoRoute
+from core.errors import (
+    InvalidChildId,
+    InvalidEvent,
+    InvalidInput,
+    InvalidOption,
+    InvalidReport,
+    NoRoute,
+)
 from core.formats.shared.delivery import Delivery
 from core.operations.explain import Explanation, explain_arrivals
 from core.webhooks.decode import Refused, decode
@@ -133,11 +140,13 @@ def _refused(status: int, sender: str, answer: str = "refused") -> RequestExplan
 
 def _answer(explanations: list[Explanation]) -> tuple[HTTPStatus, str]:
     # What the table lacks is not the sender's fault; what a workflow refuses, it refuses later.
-    routing = (NoRoute, InvalidChildId, InvalidReport)
+    routing = (NoRoute, InvalidChildId, InvalidInput, InvalidOption, InvalidReport)
     refused = sum(1 for e in explanations if e.error and not isinstance(e.error, routing))
     if not explanations:
         return HTTPStatus.OK, "it holds no events"
     if refused == len(explanations):
         return HTTPStatus.BAD_REQUEST, "no event in it is valid; it is quarantined"
-    accepted = len(explanations) - refused
-    return HTTPStatus.ACCEPTED, f"{accepted} accepted, {refused} quarantined"
+    dropped = sum(1 for e in explanations if e.dropped)
+    accepted = len(explanations) - refused - dropped
+    more = f", {dropped} dropped" if dropped else ""
+    return HTTPStatus.ACCEPTED, f"{accepted} accepted, {refused} quarantined{more}"

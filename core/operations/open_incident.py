@@ -26,9 +26,11 @@ from core.errors import (
     CommandRefused,
     DocumentNotFound,
     IncidentNotFound,
+    NoRoute,
     PermanentError,
     SettingsError,
     TemporalUnavailable,
+    quoted,
 )
 from core.formats.registry import read
 from core.formats.shared.delivery import Arrival, Delivery, way_headers
@@ -141,6 +143,8 @@ async def _accepted(intake: Intake, arrival: Arrival) -> Receipt:
     if receipt.verdict is Verdict.QUARANTINED:
         reason = f"{receipt.reason}; kept as {receipt.quarantine_handle}"
         raise PermanentError.from_code(receipt.code or "", reason)
+    if receipt.verdict is Verdict.DROPPED:
+        raise NoRoute(receipt.reason or "")
     if receipt.verdict is Verdict.RETRY or receipt.workflow_id is None:
         reason = receipt.reason or "the report was not accepted"
         if receipt.code == SettingsError.__name__:
@@ -157,6 +161,8 @@ def _orchestrated(
     time; it stays queued then."""
     if outcome.result is Result.REFUSED:
         raise _refusal(outcome)
+    if outcome.result is Result.DROPPED:
+        raise NoRoute(f"event {quoted(outcome.key)}: the root worker's table has no route for it")
     if outcome.orchestrated is not None:
         return cast(Orchestrated, outcome.orchestrated)
     if outcome.result is Result.UNKNOWN:

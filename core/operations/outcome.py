@@ -40,6 +40,8 @@ class Result(StrEnum):
 
     ACCEPTED = "accepted"
     DUPLICATE = "duplicate"
+    DROPPED = "dropped"
+    """No route takes it, and the routing table drops what none takes."""
     REFUSED = "refused"
     UNAVAILABLE = "unavailable"
     """No workflow has it, and it is not quarantined: it has to be sent again."""
@@ -103,6 +105,8 @@ class Outcome:
                 return f"duplicate: incident {self.incident.handle} has it: {self.incident.title}"
             case Result.DUPLICATE:
                 return f"duplicate: workflow {self.child_id or self.workflow_id} has it already"
+            case Result.DROPPED:
+                return "dropped: no route takes it, as the routing table says"
             case Result.REFUSED:
                 kept = f"; quarantined as {self.record_handle}" if self.record else ""
                 return f"refused: {self.code}: {self.reason}{kept}"
@@ -128,6 +132,8 @@ class Outcome:
         match self.result:
             case Result.ACCEPTED | Result.DUPLICATE:
                 return f"tidegate incident show {self.incident.handle}" if self.incident else None
+            case Result.DROPPED:
+                return None
             case Result.REFUSED:
                 return f"tidegate quarantine show {self.record_handle}" if self.record else None
             case Result.UNAVAILABLE | Result.UNKNOWN:
@@ -269,6 +275,7 @@ def of_receipt(receipt: Receipt) -> Outcome:
         Verdict.STARTED: Result.ACCEPTED,
         Verdict.DELIVERED: Result.ACCEPTED,
         Verdict.DUPLICATE: Result.DUPLICATE,
+        Verdict.DROPPED: Result.DROPPED,
         Verdict.QUARANTINED: Result.REFUSED,
         Verdict.RETRY: Result.UNAVAILABLE,
     }
@@ -291,8 +298,10 @@ def of_root(outcome: Outcome, state: RunState, run: Run | None) -> Outcome:
     if run.result is None:
         return _refused(outcome, run, next(iter(run.kept), None))
     child = run.result.get("child_id")  # a smoke event has none
+    dropped = run.result.get("action") == "dropped"
     return replace(
         outcome,
+        result=Result.DROPPED if dropped else outcome.result,
         key=outcome.key or (run.key and shown(run.key)),
         child_id=child,
         started=run.result.get("action") == "started",

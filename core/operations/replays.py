@@ -177,7 +177,7 @@ def waiting(settings: Settings) -> Follower:
     clients: list[Client] = []
 
     async def wait(receipts: Sequence[Receipt], *, timeout: float) -> list[Outcome]:
-        if not any(receipt.accepted for receipt in receipts):
+        if not any(receipt.workflow_id for receipt in receipts):
             return await receipts_alone(receipts, timeout=timeout)
         try:
             if not clients:
@@ -196,7 +196,7 @@ async def receipts_alone(receipts: Sequence[Receipt], *, timeout: float) -> list
 
 def _unknown(receipt: Receipt, error: TransientError) -> Outcome:
     outcome = of_receipt(receipt)
-    if not receipt.accepted:
+    if receipt.workflow_id is None:
         return outcome
     return replace(outcome, result=Result.UNKNOWN, code=error.code, reason=error.message)
 

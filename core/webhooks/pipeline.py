@@ -24,7 +24,10 @@ from core.errors import (
     ChildMissing,
     ConfigurationError,
     InvalidChildId,
+    InvalidData,
     InvalidEvent,
+    InvalidInput,
+    InvalidOption,
     NotStarted,
     TransientError,
 )
@@ -48,10 +51,13 @@ _RESERVE: Final = 0.3
 _MAX_RECEIPTS: Final = 100
 """Most receipts in an answer; platforms limit answers to some megabytes."""
 _NOT_THE_SENDERS: Final = tuple(
-    kind.__name__ for kind in (NotStarted, InvalidChildId, ChildMissing)
+    kind.__name__
+    for kind in (NotStarted, InvalidChildId, InvalidInput, InvalidOption, ChildMissing)
 )
 """Codes of what is quarantined for a fault that is not the sender's, which must not be told to give
 up: many senders disable a webhook that answers 4xx."""
+_THE_SENDERS: Final = (InvalidEvent.__name__, InvalidData.__name__)
+"""Codes whose reason a sender is told: it names what the sender wrote, and what was expected."""
 _CHALLENGES: Final = {"bearer": "Bearer", "basic": 'Basic realm="webhook"'}
 log = logging.getLogger(__name__)
 
@@ -280,6 +286,6 @@ def _answered(
 def _public(receipt: Receipt) -> dict[str, Any]:
     """A receipt without what would tell the sender where and how Tidegate runs."""
     hidden = {"quarantine_uri", "quarantine_handle", "run_id", "time"}
-    if receipt.code != InvalidEvent.__name__:  # other reasons name addresses and settings
+    if receipt.code not in _THE_SENDERS:  # other reasons name addresses and settings
         hidden.add("reason")
     return {name: value for name, value in receipt.to_json().items() if name not in hidden}

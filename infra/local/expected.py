@@ -61,12 +61,13 @@ def items_of(request: Request, hook: str, endpoint: Endpoint) -> list[Event | Ma
 @dataclass(frozen=True, slots=True)
 class Expected:
     """The workflow that one event is for: its ID, or what that begins with, and how it was before.
-    An event that cannot be read has none."""
+    An event that cannot be read, or is `dropped`, has none."""
 
     item: Event | Malformed
     id: str = ""
     beginning: bool = False
     signalled: bool = False
+    dropped: bool = False
     before: RunState | None = None
 
     def verdict(self, now: RunState) -> Verdict | None:

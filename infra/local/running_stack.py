@@ -25,7 +25,7 @@ from core.domain.event import Event
 from core.domain.identity import workflow_id
 from core.domain.link_template import filled
 from core.domain.routing.table import Deliver
-from core.errors import DocumentNotFound, NoRoute, PermanentError
+from core.errors import DocumentNotFound, NoRoute, PermanentError, Unwanted
 from core.formats.shared.delivery import Malformed
 from core.intake.quarantine import Quarantine
 from core.intake.receipts import Receipt, Verdict
@@ -65,6 +65,8 @@ class RunningStack:
         id, deliver = workflow_id(item.key), Deliver.ORCHESTRATE
         try:
             target = bootstrap.router(self.settings).target(item)
+        except Unwanted:
+            return Expected(item, dropped=True)
         except (NoRoute, PermanentError):  # its orchestrator will say so
             pass
         else:
@@ -127,6 +129,10 @@ class RunningStack:
         event = expected.item if isinstance(expected.item, Event) else None
         key = None if expected.beginning or event is None else event.key
         while True:
+            if expected.dropped:
+                return Receipt(
+                    verdict=Verdict.DROPPED, event_id=event.id if event else None, key=key
+                )
             now = await self._found(expected)
             if now and (verdict := expected.verdict(now)):
                 return Receipt(

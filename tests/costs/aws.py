@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from core.intake.receipts import EVENT_AGE, METRICS, REFUSED
+from core.intake.receipts import EVENT_AGE, METRICS, REFUSED, Verdict
 from tests.support.cloudformation import (
     ALARMS,
     FRONT_DOOR,
@@ -84,7 +84,8 @@ def count() -> Counts:
     events = [each for function in functions for each in function["Events"].values()]
     defaults = parameters(WORKERS)
     # ColdStart has the function's name as a dimension.
-    listeners = len({*METRICS.values(), REFUSED, EVENT_AGE}) + len(functions)
+    shipped = {*METRICS.values(), REFUSED, EVENT_AGE} - {METRICS[Verdict.DROPPED]}
+    listeners = len(shipped) + len(functions)
     return Counts(
         door=_watched(front, own=listeners),
         containers=_watched(deployed(WORKERS, {}), own=0),

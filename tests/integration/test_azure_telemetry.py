@@ -117,7 +117,8 @@ async def test_metrics_count_verdicts_and_measure_the_age_of_events(
         for id in ("1", "2"):
             await messages(message(alert(id), content_type="application/cloudevents+json"))
     found = metrics(site)
-    counts = {name: found[name]["value"] for name in (*METRICS.values(), "Refused")}
+    names = (*METRICS.values(), "Refused")
+    counts = {name: found[name]["value"] for name in names if name in found}
     assert counts == {
         "Accepted": 3,
         "Delivered": 1,

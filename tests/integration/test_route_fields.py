@@ -3,9 +3,11 @@ orchestrator, which does the same for a child."""
 
 from __future__ import annotations
 
+import logging
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -27,6 +29,7 @@ from core.domain.routing.table import StartOptions
 from core.errors import InvalidOption
 from core.formats.shared.delivery import Arrival, Delivery
 from core.intake.receipts import Receipt
+from core.operations.outcome import Result, follow
 from tests.support.eventually import eventually
 from tests.support.orchestrator import Harness, harness, has_failed_task, new_event
 from tests.support.quarantines import kept
@@ -130,6 +133,10 @@ async def root(
 
 @pytest.fixture
 def listener(root: Harness, temporal_settings: None) -> Any:
+    return listener_of(root)
+
+
+def listener_of(root: Harness) -> Any:
     """Accepts events as a listener does, and returns their receipts."""
     workflows = TemporalWorkflows(lambda: frontend(retry_for=10), timeout=10)
     intake = bootstrap.intake(root.settings, workflows=workflows)
@@ -488,3 +495,28 @@ async def test_an_orchestrator_waits_where_it_starts_what_is_to_start_later(
     assert result["action"] == "started"
     first = (await root.child(result["child_id"]).fetch_history()).events[0]
     assert first.event_time.ToDatetime(tzinfo=UTC) >= moment
+
+
+# ------------------------------------------------------------------------- what no route takes
+
+
+async def test_what_no_route_takes_is_dropped_by_listener_and_orchestrator(
+    temporal_client: Client,
+    temporal_settings: None,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async with harness(temporal_client, tmp_path, otherwise="drop") as dropping:
+        event = new_event("of-no-kind")
+        [receipt] = await listener_of(dropping)(event)
+        assert receipt.verdict == "dropped"
+        with pytest.raises(RPCError):
+            await dropping.child(event.key).describe()
+        with caplog.at_level(logging.INFO):
+            assert await dropping.run(event) == {"action": "dropped"}
+        assert f"dropped: event {event.key}: no route matches" in caplog.text
+        assert await kept(dropping.settings) == []
+        outcome = (
+            await follow(temporal_client, [replace(receipt, workflow_id=event.key)], timeout=10)
+        )[0]
+        assert outcome.result is Result.DROPPED

@@ -35,7 +35,7 @@ def _route(name: str, children: str, **fields: Any) -> dict[str, Any]:
     }
 
 
-def _routes(children: str, more: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+def _routes(children: str, more: Mapping[str, Mapping[str, Any]], otherwise: str) -> dict[str, Any]:
     routes = [
         _route("reject", children),
         _route("signal", children, when_running="signal", signal="event"),
@@ -55,7 +55,7 @@ def _routes(children: str, more: Mapping[str, Mapping[str, Any]]) -> dict[str, A
         _route("unserved", "nobody-serves-this"),
         *(_route(name, children, **fields) for name, fields in more.items()),
     ]
-    return {"version": 1, "routes": routes}
+    return {"version": 1, "otherwise": otherwise, "routes": routes}
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,12 +115,13 @@ async def harness(
     documents: tuple[str, ...] = ("s3://docs/",),
     max_event_bytes: int = 1_048_576,
     more: Mapping[str, Mapping[str, Any]] = {},
+    otherwise: str = "quarantine",
 ) -> AsyncIterator[Harness]:
     """Runs both workers on new task queues; the orchestrator's also serves `activities`. `more` are
     further routes by name."""
     routes = folder / "routes.yaml"
     task_queue, children = f"root-{uuid4().hex}", f"children-{uuid4().hex}"
-    routes.write_text(json.dumps(_routes(children, more)))  # JSON is YAML
+    routes.write_text(json.dumps(_routes(children, more, otherwise)))  # JSON is YAML
     settings = Settings(
         routes=routes,
         documents=documents,

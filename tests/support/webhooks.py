@@ -50,13 +50,14 @@ class Harness:
         folder: Path,
         hooks: Mapping[str, Mapping[str, Any]] | None = None,
         secrets: Mapping[str, str] | None = None,
+        routes: Path | None = None,
     ) -> None:
         common = {"format": "message", "verify": {"scheme": "bearer", "secrets": ["env:TOKEN"]}}
         self.table = WebhookTable.model_validate(
             {"version": 1, "hooks": {n: common | dict(h) for n, h in (hooks or {"in": {}}).items()}}
         )
         self.store = MemorySecrets({"env:TOKEN": TOKEN, **(secrets or {})})
-        self.settings = Settings(quarantine=f"file://{folder}/quarantine/")
+        self.settings = Settings(quarantine=f"file://{folder}/quarantine/", routes=routes)
         self.now = NOW
 
         def make() -> SecretStore:

@@ -265,6 +265,8 @@ def test_the_bytes_of_our_own_line_are_those_of_the_assumption() -> None:
 
 
 def test_our_metrics_are_those_that_listeners_write_and_filters_find() -> None:
+    """As shipped: where a routing table drops events, there is one more."""
+    verdicts = [verdict for verdict in Verdict if verdict is not Verdict.DROPPED]
     out = io.StringIO()
     with redirect_stdout(out):
         telemetry.record_request(hook="alerts", code="NotVerified", status=401)
@@ -272,7 +274,7 @@ def test_our_metrics_are_those_that_listeners_write_and_filters_find() -> None:
         telemetry._count_cold_start.__wrapped__("a-function")
     names = {
         (metric["Name"], *directive["Dimensions"][0])
-        for line in [*written(*Verdict), *out.getvalue().splitlines()]
+        for line in [*written(*verdicts), *out.getvalue().splitlines()]
         for directive in json.loads(line).get("_aws", {}).get("CloudWatchMetrics", ())
         for metric in directive["Metrics"]
     }

@@ -82,6 +82,11 @@ RUN = Run(workflow_id="incident:1", listener="l", listener_table=None, worker="w
             None,
         ),
         (
+            Outcome(result=Result.DROPPED),
+            "dropped: no route takes it, as the routing table says",
+            None,
+        ),
+        (
             Outcome(result=Result.REFUSED, code="NoRoute", reason="no route", record=RECORD),
             f"refused: NoRoute: no route; quarantined as {handle_of(RECORD)}",
             f"tidegate quarantine show {handle_of(RECORD)}",
@@ -127,6 +132,7 @@ def test_a_receipt_alone_says_whether_the_event_was_accepted(verdict: Verdict) -
             Verdict.STARTED: Result.ACCEPTED,
             Verdict.DELIVERED: Result.ACCEPTED,
             Verdict.DUPLICATE: Result.DUPLICATE,
+            Verdict.DROPPED: Result.DROPPED,
             Verdict.QUARANTINED: Result.REFUSED,
             Verdict.RETRY: Result.UNAVAILABLE,
         }[verdict]

@@ -33,7 +33,7 @@ from core.domain.routing.table import (
     WhenRunning,
     WorkflowRouter,
 )
-from core.errors import InvalidChildId, NoRoute
+from core.errors import InvalidChildId, NoRoute, Unwanted
 from core.operations.open_incident import successor_subject
 
 EVENT = Event(
@@ -102,6 +102,19 @@ def test_no_route_names_the_routes_that_were_tried() -> None:
         "subject 'payments', way '' (tried a, b) (add a route for it, check it with "
         "`tidegate explain`, then `tidegate quarantine replay`)"
     )
+
+
+def test_a_table_may_drop_what_no_route_takes() -> None:
+    file = {"version": 1, "routes": [route("a", {"exact": {"type": "x"}})]}
+    dropping = RoutingFile.model_validate({**file, "otherwise": "drop"}).compiled()
+    with pytest.raises(Unwanted) as caught:
+        EventRoutingService(dropping).route(EVENT)
+    assert "no route matches type 'com.example.reported'" in caught.value.message
+    keeping = RoutingFile.model_validate(file).compiled()
+    assert keeping == RoutingFile.model_validate({**file, "otherwise": "quarantine"}).compiled()
+    assert "otherwise" not in keeping.to_json()
+    assert dropping.digest != keeping.digest
+    assert RoutingTable.from_json(json.loads(json.dumps(dropping.to_json()))) == dropping
 
 
 def test_a_child_has_all_that_its_route_says() -> None:

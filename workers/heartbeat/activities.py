@@ -25,7 +25,7 @@ from core.domain.heartbeat.names import workflow_id
 from core.domain.heartbeat.witnesses import Sighting, by_period, candidates, sighting_of
 from core.formats.shared.delivery import Arrival, Delivery, way_headers
 from core.intake.accept import Intake
-from core.intake.receipts import require_settled
+from core.intake.receipts import Verdict, require_settled
 from workers.runtime.activity_errors import typed_failures
 
 ACCEPT_SECONDS: Final = 20.0
@@ -105,9 +105,10 @@ class HeartbeatActivities:
         receipts = await self._intake().accept([Arrival(event, delivery)], time_left=ACCEPT_SECONDS)
         require_settled(receipts)
         for receipt in receipts:
-            if not receipt.accepted:
+            if receipt.verdict in (Verdict.QUARANTINED, Verdict.DROPPED):
                 activity.logger.error(
-                    "the alert of heartbeat %s is in quarantine: %s", state.name, receipt.reason
+                    "the alert of heartbeat %s is %s: %s",
+                    *(state.name, receipt.verdict.value, receipt.reason),
                 )
 
 

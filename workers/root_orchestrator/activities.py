@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+import logging
+from typing import Any, Final
 
 from temporalio import activity
 
@@ -10,11 +11,15 @@ from core.contracts import QUARANTINE_ACTIVITY
 from core.domain.event import TABLE_ATTRIBUTE
 from core.domain.routing.table import Target, WorkflowRouter
 from core.domain.validation import EventValidationService
-from core.errors import PermanentError
+from core.errors import PermanentError, Unwanted
 from core.intake.quarantine import Quarantine
 from workers.root_orchestrator.attributes import KnownAttributes
 from workers.runtime import routing_tables
 from workers.runtime.activity_errors import typed_failures
+
+DROPPED: Final = "tidegate_events_dropped"
+
+log = logging.getLogger("tidegate.worker")
 
 
 class RootActivities:
@@ -33,13 +38,23 @@ class RootActivities:
         self._attributes = KnownAttributes()
 
     @activity.defn
-    async def validate_and_route(self, wire: Any) -> Target:
-        """The workflow for the event. Fails, not to be retried, as `InvalidEvent`,
-        `DocumentRefused`, or what the route refuses, such as `NoRoute`."""
+    async def validate_and_route(self, wire: Any) -> Target | None:
+        """The workflow for the event; None where the routing table drops it. Fails, not to be
+        retried, as `InvalidEvent`, `DocumentRefused`, or what the table refuses, such as
+        `NoRoute`."""
         theirs = wire.get(TABLE_ATTRIBUTE) if isinstance(wire, dict) else None
         routing_tables.compare(theirs, self._router.digest)
         with typed_failures():
-            target = self._router.target(self._validation.read(wire))
+            event = self._validation.read(wire)
+            try:
+                target = self._router.target(event)
+            except Unwanted as unwanted:
+                log.info("dropped: %s", unwanted.message)
+                counter = activity.metric_meter().create_counter(
+                    DROPPED, "events that no route takes"
+                )
+                counter.add(1)
+                return None
             await self._attributes.check(activity.client, target)
             return target
 

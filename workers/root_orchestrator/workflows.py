@@ -57,14 +57,17 @@ _Done = tuple[str, str, str | None]
 @workflow.defn(name=ROOT_WORKFLOW)
 class RootOrchestratorWorkflow:
     """Takes one event in its wire form; the result is `{route, workflow, child_id, run_id, action}`
-    where the action is `started` or `signalled`, or `{way, table, action}` where it is `smoke`."""
+    where the action is `started` or `signalled`, `{way, table, action}` where it is `smoke`, or
+    `{action}` where it is `dropped`."""
 
     @workflow.run
     async def run(self, wire: Any) -> dict[str, Any]:
         if is_smoke_wire(wire):
             answer: dict[str, Any] = await self._examine(RootActivities.validate_smoke, wire)
             return {**answer, "action": "smoke"}
-        target: Target = await self._examine(RootActivities.validate_and_route, wire)
+        target: Target | None = await self._examine(RootActivities.validate_and_route, wire)
+        if target is None:
+            return {"action": "dropped"}
         event = {name: value for name, value in wire.items() if name != TABLE_ATTRIBUTE}
         action, id, run_id = await self._hand_over(event, target)
         return {

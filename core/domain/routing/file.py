@@ -34,6 +34,7 @@ from core.domain.routing.table import (
     Deliver,
     Dialect,
     Filter,
+    Otherwise,
     Route,
     RoutingTable,
     WhenMissing,
@@ -322,6 +323,10 @@ class RoutingFile(BaseModel):
 
     version: Literal[1]
     routes: Annotated[list[RouteRule], Field(min_length=1)]
+    otherwise: Otherwise = Field(
+        Otherwise.QUARANTINE,
+        description="What becomes of an event that no route takes: it is quarantined, or dropped.",
+    )
 
     @model_validator(mode="after")
     def _names_are_unique(self) -> Self:
@@ -348,7 +353,7 @@ class RoutingFile(BaseModel):
 
     def compiled(self) -> RoutingTable:
         """The table as it is evaluated."""
-        return RoutingTable.of(tuple(route.compiled() for route in self.routes))
+        return RoutingTable.of(tuple(route.compiled() for route in self.routes), self.otherwise)
 
 
 def _as_seconds(duration: timedelta | None) -> float | None:

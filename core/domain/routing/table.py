@@ -42,7 +42,7 @@ from core.domain.identity import (
     workflow_id,
 )
 from core.domain.routing.expressions import search
-from core.errors import InvalidChildId, NoRoute, quoted
+from core.errors import InvalidChildId, NoRoute, Unwanted, quoted
 
 _OWN_SHAPES: Final = (SCOPE_ATTRIBUTE, WAY_ATTRIBUTE)
 _OF_AN_ID: Final = ((INCIDENT_SUCCESSOR, "subject"), (INCIDENT_COMMAND, "subject"))
@@ -88,6 +88,15 @@ class WhenMissing(StrEnum):
     """It starts the workflow."""
     QUARANTINE = "quarantine"
     """It means something to a workflow that runs, and starts none."""
+
+
+class Otherwise(StrEnum):
+    """What becomes of an event that no rule takes."""
+
+    QUARANTINE = "quarantine"
+    """It is quarantined, as `NoRoute`."""
+    DROP = "drop"
+    """It is counted, and forgotten."""
 
 
 class Dialect(StrEnum):
@@ -194,22 +203,34 @@ class RoutingTable(NamedTuple):
 
     routes: tuple[Route, ...]
     digest: str
+    otherwise: Otherwise = Otherwise.QUARANTINE
 
     def to_json(self) -> dict[str, Any]:
         """The table as `from_json` reads it."""
-        return {"digest": self.digest, "routes": [_route_to_json(route) for route in self.routes]}
+        return {
+            "digest": self.digest,
+            "routes": [_route_to_json(route) for route in self.routes],
+            **({"otherwise": self.otherwise} if self.otherwise is Otherwise.DROP else {}),
+        }
 
     @classmethod
-    def of(cls, routes: tuple[Route, ...]) -> RoutingTable:
+    def of(
+        cls, routes: tuple[Route, ...], otherwise: Otherwise = Otherwise.QUARANTINE
+    ) -> RoutingTable:
         """The table of these rules, with its digest."""
-        text = json.dumps([_route_to_json(route) for route in routes], sort_keys=True)
-        return cls(routes=routes, digest=hashlib.sha256(text.encode()).hexdigest()[:12])
+        rules: list[Any] = [_route_to_json(route) for route in routes]
+        if otherwise is Otherwise.DROP:
+            rules.append(otherwise)
+        text = json.dumps(rules, sort_keys=True)
+        digest = hashlib.sha256(text.encode()).hexdigest()[:12]
+        return cls(routes=routes, digest=digest, otherwise=otherwise)
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> RoutingTable:
         """The inverse of `to_json`. Raises `ValueError`, `TypeError` or `KeyError` for what that
         has not written: the rules themselves were checked when the table was compiled."""
-        table = cls.of(tuple(map(_route_from_json, _nonempty(value["routes"], list))))
+        otherwise = Otherwise(value.get("otherwise", Otherwise.QUARANTINE))
+        table = cls.of(tuple(map(_route_from_json, _nonempty(value["routes"], list))), otherwise)
         if value["digest"] != table.digest:
             raise ValueError(
                 f"it has the digest {table.digest} and says {quoted(value['digest'])}, so it was "
@@ -305,17 +326,19 @@ class EventRoutingService:
         self.table = table
 
     def route(self, event: Event) -> Route:
-        """The first route that matches. Raises `NoRoute`, or `InvalidEvent` as `search` does."""
+        """The first route that matches. Raises `NoRoute`, or `Unwanted` where the table drops what
+        no route takes, or `InvalidEvent` as `search` does."""
         wire = event.to_wire()
         for route in self.table.routes:
             if route.matches(wire):
                 return route
         tried = ", ".join(route.name for route in self.table.routes)
         subject = f"subject {quoted(event.subject)}" if event.subject else "no subject"
-        raise NoRoute(
+        what = (
             f"event {event.key}: no route matches type {quoted(event.type)}, source "
             f"{quoted(event.source)}, {subject}, way {quoted(event.way)} (tried {tried})"
         )
+        raise Unwanted(what) if self.table.otherwise is Otherwise.DROP else NoRoute(what)
 
 
 @dataclass(frozen=True)
@@ -377,8 +400,8 @@ class WorkflowRouter:
         return self.routing.table.digest
 
     def target(self, event: Event) -> Target:
-        """The target. Raises `NoRoute`, `InvalidData`, `InvalidChildId`, `InvalidInput`,
-        `InvalidOption`, or `InvalidEvent` as `search` does."""
+        """The target. Raises `NoRoute`, `Unwanted`, `InvalidData`, `InvalidChildId`,
+        `InvalidInput`, `InvalidOption`, or `InvalidEvent` as `search` does."""
         route = self.routing.route(event)
         if route.schema is not None:
             from core.domain.routing.schema import check_data

@@ -31,7 +31,7 @@ def file(tmp_path: Path) -> Path:
 def by_route(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     """Sets what the one route says besides match and target."""
 
-    def set_route(**fields: Any) -> None:
+    def set_route(*, otherwise: str = "quarantine", **fields: Any) -> None:
         route = {
             "name": "orders",
             "match": {"prefix": {"type": "shop."}},
@@ -40,7 +40,7 @@ def by_route(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
             **fields,
         }
         routes = tmp_path / "routes.yaml"
-        routes.write_text(json.dumps({"version": 1, "routes": [route]}))
+        routes.write_text(json.dumps({"version": 1, "otherwise": otherwise, "routes": [route]}))
         monkeypatch.setenv("TIDEGATE_ROUTES", str(routes))
 
     return set_route
@@ -156,3 +156,16 @@ def test_a_start_that_has_passed_is_said(tidegate: Tidegate, file: Path, by_rout
     )
     said = " ".join(tidegate("explain", str(file)).out.split())
     assert "starts at 2020-01-01T00:00:07Z, which has passed: immediately" in said
+
+
+def test_what_the_table_drops_is_said(tidegate: Tidegate, file: Path, by_route: Any) -> None:
+    by_route(match={"exact": {"type": "other"}}, otherwise="drop")
+    explanation = explained(tidegate, file)
+    assert (explanation["verdict"], explanation["code"]) == ("dropped", None)
+    assert (explanation["target"], explanation["workflow_id"]) == (None, None)
+    shown = tidegate("explain", str(file))
+    assert shown.code == 0
+    said = " ".join(shown.out.split())
+    assert "verdict dropped" in said
+    assert "no route matches type 'shop.ordered'" in said
+    assert "what no route takes is dropped" in tidegate("routes", "check").out

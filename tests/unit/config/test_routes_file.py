@@ -120,6 +120,10 @@ MISTAKES = {
         GOOD + "    taskqueue: x\n",
         ["8:5: routes[0].taskqueue: there is no such field"],
     ),
+    "an unknown choice for the rest": (
+        GOOD + "otherwise: ask\n",
+        ["8:12: otherwise: Input should be 'quarantine' or 'drop'"],
+    ),
     "an unknown field at the top": (
         GOOD + "default: x\n",
         ["8:1: default: there is no such field"],

@@ -97,6 +97,7 @@ def test_a_table_compiled_before_the_shipped_one_was_edited_is_not_used(
         "[]",
         "{}",
         '{"digest": "0", "routes": []}',
+        '{"digest": "0", "otherwise": "ask", "routes": []}',
         '{"digest": "0", "routes": {}}',
         '{"digest": "0", "routes": [7]}',
         '{"digest": "0", "routes": [{"name": "a"}]}',
@@ -179,7 +180,9 @@ def test_wrong_types_are_refused_whatever_the_digest_says(
 ) -> None:
     compiled = load_routes(other).compiled().to_json()
     compiled["routes"][0] |= edit
-    monkeypatch.setattr(RoutingTable, "of", lambda routes: RoutingTable(routes, compiled["digest"]))
+    monkeypatch.setattr(
+        RoutingTable, "of", lambda routes, otherwise: RoutingTable(routes, compiled["digest"])
+    )
     with pytest.raises((ValueError, TypeError, KeyError)):
         RoutingTable.from_json(compiled)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +12,14 @@ from core import bootstrap
 from core.config.settings import Settings
 from core.domain.event import Event
 from core.domain.routing.table import Target
+from core.domain.smoke import smoke_key
 from core.formats.registry import read
 from core.formats.shared.delivery import Arrival
 from core.intake.receipts import Receipt
+from core.intake.replay import replay
 from core.ports.workflows import Sent
 from tests.support.payloads import delivery
-from tests.support.quarantines import kept
+from tests.support.quarantines import kept, no_mapping
 from tests.support.workflows_port import MemoryWorkflows
 
 
@@ -38,7 +41,9 @@ class Targets(MemoryWorkflows):
         return await super().signal(events, target, request_id=request_id, table=table)
 
 
-def settings(folder: Path, *, max_event_bytes: int = 10_000, **fields: Any) -> Settings:
+def settings(
+    folder: Path, *, max_event_bytes: int = 10_000, otherwise: str = "quarantine", **fields: Any
+) -> Settings:
     """With one route, for what a shop sends."""
     route = {
         "name": "orders",
@@ -48,7 +53,7 @@ def settings(folder: Path, *, max_event_bytes: int = 10_000, **fields: Any) -> S
         **fields,
     }
     routes = folder / "routes.yaml"
-    routes.write_text(json.dumps({"version": 1, "routes": [route]}))
+    routes.write_text(json.dumps({"version": 1, "otherwise": otherwise, "routes": [route]}))
     return Settings(
         routes=routes, quarantine=f"file://{folder}/quarantine", max_event_bytes=max_event_bytes
     )
@@ -61,12 +66,12 @@ SIGNAL: dict[str, Any] = {
 }
 
 
-def orders(*data: Any, customer: str = "c") -> list[Arrival]:
+def orders(*data: Any, customer: str = "c", type: str = "shop.ordered") -> list[Arrival]:
     """Events about one customer, in one delivery."""
     body = [
         {
             "specversion": "1.0",
-            "type": "shop.ordered",
+            "type": type,
             "source": "/shop",
             "id": str(number),
             "subject": customer,
@@ -146,3 +151,58 @@ async def test_an_event_that_is_too_large_is_refused_whatever_its_route_makes_of
     by_signal = settings(tmp_path, max_event_bytes=2000, **SIGNAL, input="id")
     [receipt] = await accepted(by_signal, orders("x" * 3000), Targets())
     assert (receipt.verdict, receipt.code) == ("quarantined", "InvalidEvent")
+
+
+# ------------------------------------------------------------------------- what no route takes
+
+
+async def test_what_no_route_takes_is_dropped_where_the_table_says_so(tmp_path: Path) -> None:
+    workflows, dropping = Targets(), settings(tmp_path, otherwise="drop")
+    arrivals = [*orders(1), *orders(2, type="other")]
+    receipts = await accepted(dropping, arrivals, workflows)
+    assert [receipt.verdict for receipt in receipts] == ["started", "dropped"]
+    dropped = receipts[1]
+    assert (dropped.settled, dropped.accepted) == (True, True)
+    assert (dropped.workflow_id, dropped.code, dropped.quarantine_uri) == (None, None, None)
+    assert "no route matches type 'other'" in (dropped.reason or "")
+    assert len(workflows.calls) == 1
+    assert await kept(dropping) == []
+
+
+async def test_without_the_rule_it_goes_to_the_orchestrator_as_ever(tmp_path: Path) -> None:
+    workflows = Targets()
+    [receipt] = await accepted(settings(tmp_path), orders(1, type="other"), workflows)
+    assert receipt.verdict == "started"
+    assert [event.type for event in workflows.calls] == ["other"]
+
+
+async def test_what_is_no_event_is_quarantined_whatever_the_table_drops(tmp_path: Path) -> None:
+    dropping = settings(tmp_path, otherwise="drop")
+    [receipt] = await accepted(dropping, read(delivery("message", b"not json")), Targets())
+    assert receipt.verdict == "quarantined"
+
+
+async def test_what_its_route_refuses_is_not_dropped(tmp_path: Path) -> None:
+    dropping = settings(tmp_path, otherwise="drop", input="data.nowhere")
+    [receipt] = await accepted(dropping, orders({}), Targets())
+    assert (receipt.verdict, receipt.code) == ("quarantined", "InvalidInput")
+
+
+async def test_a_smoke_event_is_never_dropped(tmp_path: Path) -> None:
+    [arrival] = orders(1, type="other")
+    assert isinstance(arrival.item, Event)
+    smoke = replace(arrival, item=replace(arrival.item, key=smoke_key("1")))
+    [receipt] = await accepted(settings(tmp_path, otherwise="drop"), [smoke], Targets())
+    assert receipt.verdict == "started"
+
+
+async def test_a_replay_of_what_is_dropped_now_is_settled(tmp_path: Path) -> None:
+    """Somebody who lacked the rule replays what had gathered."""
+    keeping = settings(tmp_path, input="data.nowhere")
+    await accepted(keeping, orders({}), Targets())
+    [record] = await kept(keeping)
+    dropping = settings(tmp_path, otherwise="drop", match={"exact": {"type": "nothing"}})
+    intake = bootstrap.intake(dropping, workflows=Targets())
+    await replay(bootstrap.quarantine(dropping), intake, record.id, mapping_of=no_mapping)
+    [record] = await kept(dropping)
+    assert record.settled

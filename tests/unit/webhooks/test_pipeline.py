@@ -562,6 +562,48 @@ async def test_what_its_route_has_no_id_for_is_kept_and_its_sender_is_not_to_giv
     assert record.headers["tidegate-way"] == "webhook:in"
 
 
+ROUTE: dict[str, Any] = {
+    "name": "orders",
+    "match": {"exact": {"type": CLOUDEVENT["type"]}},
+    "workflow": "Order",
+    "task_queue": "orders",
+}
+
+
+@pytest.mark.parametrize(
+    ("fields", "status", "code"),
+    [
+        ({"schema": {"type": "string"}}, 400, "InvalidData"),
+        ({"input": "data.nowhere"}, 202, "InvalidInput"),
+        ({"search_attributes": {"A": {"int": "id"}}}, 202, "InvalidOption"),
+    ],
+)
+async def test_what_its_route_refuses_is_the_senders_fault_where_its_data_is(
+    workflows: MemoryWorkflows, tmp_path: Path, fields: Any, status: int, code: str
+) -> None:
+    routes = tmp_path / "routes.yaml"
+    routes.write_text(json.dumps({"version": 1, "routes": [{**ROUTE, **fields}]}))
+    harness = Harness(workflows, tmp_path, {"in": {}}, routes=routes)
+    outcome = await harness.post(CLOUDEVENT)
+    assert (outcome.response.status, verdicts(outcome)) == (status, ["quarantined"])
+    [record] = await kept(harness)
+    assert record.code == code
+    said = b"at $: " in outcome.response.body
+    assert said is (code == "InvalidData")
+
+
+async def test_what_the_routing_table_drops_is_accepted(
+    workflows: MemoryWorkflows, tmp_path: Path
+) -> None:
+    routes = tmp_path / "routes.yaml"
+    other = {**ROUTE, "match": {"exact": {"type": "other"}}}
+    routes.write_text(json.dumps({"version": 1, "otherwise": "drop", "routes": [other]}))
+    harness = Harness(workflows, tmp_path, {"in": {}}, routes=routes)
+    outcome = await harness.post(CLOUDEVENT)
+    assert (outcome.response.status, verdicts(outcome)) == (202, ["dropped"])
+    assert (workflows.calls, await kept(harness)) == ([], [])
+
+
 async def test_a_command_to_what_is_over_is_kept_and_its_sender_is_not_to_give_up(
     workflows: MemoryWorkflows, tmp_path: Path
 ) -> None:

@@ -62,6 +62,7 @@ async def route(settings: Settings, wire: Any) -> Counter[str]:
     environment, meter = ActivityEnvironment(), Meter()
     environment.metric_meter = meter  # type: ignore[assignment]
     target = await environment.run(activities.validate_and_route, wire)
+    assert target is not None
     assert target.id == "incident:queue:q:a"
     return meter.counts
 
