@@ -43,6 +43,8 @@ async def record_roots(address: str, folder: Path, place: Path) -> None:
         for route, later in (
             ("signal", "signalled"),
             ("start_new", "started-new"),
+            ("terminate_existing", "terminated-existing"),
+            ("ignore", "ignored"),
             ("reject", "rejected"),
         ):
             first = new_event(route)

@@ -41,7 +41,8 @@ class Result(StrEnum):
     ACCEPTED = "accepted"
     DUPLICATE = "duplicate"
     DROPPED = "dropped"
-    """No route takes it, and the routing table drops what none takes."""
+    """No route takes it, and the routing table drops what none takes; or its workflow runs already,
+    and its route says to ignore it then."""
     REFUSED = "refused"
     UNAVAILABLE = "unavailable"
     """No workflow has it, and it is not quarantined: it has to be sent again."""
@@ -106,6 +107,10 @@ class Outcome:
             case Result.DUPLICATE:
                 return f"duplicate: workflow {self.child_id or self.workflow_id} has it already"
             case Result.DROPPED:
+                if self.child_id:
+                    return (
+                        f"dropped: workflow {self.child_id} runs already, and its route says ignore"
+                    )
                 return "dropped: no route takes it, as the routing table says"
             case Result.REFUSED:
                 kept = f"; quarantined as {self.record_handle}" if self.record else ""
@@ -198,7 +203,7 @@ async def _follow(client: Client, receipt: Receipt, deadline: float) -> Outcome:
         if state and state.workflow == ROOT_WORKFLOW:
             run = await read_run(client, receipt.workflow_id, state.run_id)
             outcome = of_root(outcome, state, run)
-            if outcome.child_id is None or outcome.result is Result.UNKNOWN:
+            if outcome.child_id is None or outcome.result in (Result.UNKNOWN, Result.DROPPED):
                 return outcome
             child_run = run.result.get("run_id") if run and run.result else None
             state = await _processed(client, outcome.child_id, child_run, deadline)
@@ -298,7 +303,7 @@ def of_root(outcome: Outcome, state: RunState, run: Run | None) -> Outcome:
     if run.result is None:
         return _refused(outcome, run, next(iter(run.kept), None))
     child = run.result.get("child_id")  # a smoke event has none
-    dropped = run.result.get("action") == "dropped"
+    dropped = run.result.get("action") in ("dropped", "ignored")
     return replace(
         outcome,
         result=Result.DROPPED if dropped else outcome.result,

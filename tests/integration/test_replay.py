@@ -50,14 +50,18 @@ def test_the_recorded_histories() -> None:
         "on-call-continued",
         "on-call-continued-run-2",
         "on-call-handed-over",
+        "root-ignored",
         "root-no-route",
         "root-rejected",
         "root-signalled",
         "root-smoke",
+        "root-started-ignore",
         "root-started-new",
         "root-started-reject",
         "root-started-signal",
         "root-started-start-new",
+        "root-started-terminate-existing",
+        "root-terminated-existing",
     ]
 
 

@@ -23,8 +23,10 @@ from temporalio.exceptions import ApplicationError, WorkflowAlreadyStartedError
 from core import bootstrap
 from core.domain.event import DOCUMENT_CREATED
 from core.domain.smoke import smoke_key
+from core.intake.receipts import Receipt, Verdict
 from core.intake.records import QuarantinedDelivery
 from core.intake.replay import replay
+from core.operations.outcome import Result, follow
 from tests.support.closing_children import ClosesChildrenBeforeSignals, ClosingActivity
 from tests.support.eventually import eventually
 from tests.support.orchestrator import Harness, harness, has_failed_task, new_event
@@ -197,6 +199,70 @@ async def test_start_new_gives_each_event_a_child_of_its_own(shared: Harness) ->
     assert len(set(ids)) == 3
     for id, event in zip(ids, events, strict=True):
         assert await shared.end(id) == [event.to_wire()]
+
+
+async def test_terminate_existing_replaces_the_running_child(shared: Harness) -> None:
+    """Once for each event, however quickly they follow each other."""
+    first = new_event("terminate_existing")
+    events = [first, *(new_event("terminate_existing", subject=first.subject) for _ in range(3))]
+    id = f"terminate_existing:{first.subject}"
+    results = [await shared.run(event) for event in events]
+    assert [(result["action"], result["child_id"]) for result in results] == [("started", id)] * 4
+    runs = [result["run_id"] for result in results]
+    assert len(set(runs)) == 4
+    for run_id in runs[:-1]:
+        description = await shared.client.get_workflow_handle(id, run_id=run_id).describe()
+        assert description.status is WorkflowExecutionStatus.TERMINATED
+    assert await shared.end(id) == [events[-1].to_wire()]
+
+
+async def test_a_redelivery_does_not_terminate_what_its_event_started(shared: Harness) -> None:
+    event = new_event("terminate_existing")
+    result = await shared.run(event)
+    with pytest.raises(WorkflowAlreadyStartedError):
+        await shared.start(event.to_wire())
+    assert (await shared.child(result["child_id"]).describe()).run_id == result["run_id"]
+    assert await shared.status(result["child_id"]) is WorkflowExecutionStatus.RUNNING
+
+
+async def test_terminate_existing_starts_a_child_where_none_runs(shared: Harness) -> None:
+    first = new_event("terminate_existing")
+    await shared.run(first)
+    id = f"terminate_existing:{first.subject}"
+    assert await shared.end(id) == [first.to_wire()]
+    second = new_event("terminate_existing", subject=first.subject)
+    assert (await shared.run(second))["action"] == "started"
+    assert await shared.end(id) == [second.to_wire()]
+
+
+async def test_ignore_leaves_the_running_child_alone(shared: Harness) -> None:
+    first = new_event("ignore")
+    later = [new_event("ignore", subject=first.subject) for _ in range(2)]
+    await shared.run(first)
+    id = f"ignore:{first.subject}"
+    for event in later:
+        assert await shared.run(event) == {
+            "route": "ignore",
+            "workflow": "TestChild",
+            "child_id": id,
+            "run_id": None,
+            "action": "ignored",
+        }
+        assert await records(shared, event.key) == []
+    assert await shared.end(id) == [first.to_wire()]
+    after = new_event("ignore", subject=first.subject)
+    assert (await shared.run(after))["action"] == "started"
+    assert await shared.end(id) == [after.to_wire()]
+
+
+async def test_what_is_ignored_is_known_to_whoever_waits_for_it(shared: Harness) -> None:
+    first = new_event("ignore")
+    second = new_event("ignore", subject=first.subject)
+    for event in (first, second):
+        await shared.run(event)
+    receipt = Receipt(verdict=Verdict.STARTED, workflow_id=second.key, key=second.key)
+    [outcome] = await follow(shared.client, [receipt], timeout=10)
+    assert (outcome.result, outcome.child_id) == (Result.DROPPED, f"ignore:{first.subject}")
 
 
 async def test_reject_fails_and_quarantines_the_event(shared: Harness) -> None:

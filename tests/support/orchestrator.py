@@ -40,6 +40,8 @@ def _routes(children: str, more: Mapping[str, Mapping[str, Any]], otherwise: str
         _route("reject", children),
         _route("signal", children, when_running="signal", signal="event"),
         _route("start_new", children, when_running="start_new"),
+        _route("terminate_existing", children, when_running="terminate_existing"),
+        _route("ignore", children, when_running="ignore"),
         _route("timed", children, timeouts={"execution": "90d", "run": "12h", "task": "30s"}),
         _route("once", children, deliver="start", child_id="once:{tidegatekey}"),
         _route("keyed", children, deliver="signal", signal="event"),

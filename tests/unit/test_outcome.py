@@ -82,6 +82,11 @@ RUN = Run(workflow_id="incident:1", listener="l", listener_table=None, worker="w
             None,
         ),
         (
+            Outcome(result=Result.DROPPED, workflow_id="key", child_id="order:1"),
+            "dropped: workflow order:1 runs already, and its route says ignore",
+            None,
+        ),
+        (
             Outcome(result=Result.DROPPED),
             "dropped: no route takes it, as the routing table says",
             None,

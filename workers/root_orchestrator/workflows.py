@@ -57,8 +57,8 @@ _Done = tuple[str, str, str | None]
 @workflow.defn(name=ROOT_WORKFLOW)
 class RootOrchestratorWorkflow:
     """Takes one event in its wire form; the result is `{route, workflow, child_id, run_id, action}`
-    where the action is `started` or `signalled`, `{way, table, action}` where it is `smoke`, or
-    `{action}` where it is `dropped`."""
+    where the action is `started`, `signalled` or `ignored`, `{way, table, action}` where it is
+    `smoke`, or `{action}` where it is `dropped`."""
 
     @workflow.run
     async def run(self, wire: Any) -> dict[str, Any]:
@@ -101,18 +101,21 @@ class RootOrchestratorWorkflow:
                 return await self._start_or_else(wire, target)
 
     async def _start_or_else(self, wire: dict[str, Any], target: Target) -> _Done:
+        reuse = _REUSE
+        if target.when_running is WhenRunning.TERMINATE_EXISTING:
+            reuse = WorkflowIDReusePolicy.TERMINATE_IF_RUNNING
         for _ in range(_ROUNDS):
             try:
-                return (
-                    "started",
-                    target.id,
-                    await _start(wire, target, target.id, *_input(wire, target), reuse=_REUSE),
-                )
+                run_id = await _start(wire, target, target.id, *_input(wire, target), reuse=reuse)
+                return "started", target.id, run_id
             except WorkflowAlreadyStartedError:
                 pass
             match target.when_running:
-                case WhenRunning.REJECT:
+                case WhenRunning.REJECT | WhenRunning.TERMINATE_EXISTING:
                     break
+                case WhenRunning.IGNORE:
+                    workflow.logger.info("ignored: child %s is running", target.id)
+                    return "ignored", target.id, None
                 case WhenRunning.START_NEW:
                     run_id = await _start_once(wire, target, target.next_id)
                     return "started", target.next_id, run_id

@@ -286,6 +286,11 @@ class RouteRule(OptionRules):
             )
         if self.input is not None:
             raise ValueError(f"{self.workflow} takes events as they are, and no `input`")
+        if self.when_running is WhenRunning.TERMINATE_EXISTING:
+            raise ValueError(
+                f"`when_running: terminate_existing` would end the {self.workflow} with all that "
+                "it knows"
+            )
         if self.task_queue != served.task_queue:
             raise ValueError(f"{self.workflow} is served on task queue {served.task_queue}")
         if self.signal is not None and self.signal not in served.signals:

@@ -79,6 +79,10 @@ class WhenRunning(StrEnum):
     REJECT = "reject"
     SIGNAL = "signal"
     START_NEW = "start_new"
+    TERMINATE_EXISTING = "terminate_existing"
+    """The running child is terminated, and another starts under its ID."""
+    IGNORE = "ignore"
+    """The event changes nothing: the running child is for it, too."""
 
 
 class WhenMissing(StrEnum):

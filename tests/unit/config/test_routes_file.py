@@ -217,7 +217,10 @@ MISTAKES = {
     ),
     "an unknown policy": (
         GOOD + "    when_running: replace\n",
-        ["8:19: routes[0].when_running: Input should be 'reject', 'signal' or 'start_new'"],
+        [
+            "8:19: routes[0].when_running: Input should be 'reject', 'signal', 'start_new', "
+            "'terminate_existing' or 'ignore'"
+        ],
     ),
     "a policy without its signal": (
         GOOD + "    when_running: signal\n",
@@ -497,6 +500,21 @@ MISTAKES = {
             "`when_missing: quarantine`, which starts no workflow"
         ],
     ),
+    "the end of a workflow of ours": (
+        OURS.replace("deliver: signal\n    signal: event", "when_running: terminate_existing"),
+        [
+            "3:5: routes[0]: `when_running: terminate_existing` would end the Incident with all "
+            "that it knows"
+        ],
+    ),
+    "another's end by a start": (
+        GOOD + "    deliver: start\n    when_running: terminate_existing\n",
+        ["3:5: routes[0]: `when_running` has no meaning with `deliver: start`"],
+    ),
+    "a signal that is ignored": (
+        GOOD + "    when_running: ignore\n    signal: event\n",
+        [f"3:5: routes[0]: {SIGNAL}"],
+    ),
     "several mistakes": (
         GOOD.replace("version: 1", "version: 2") + "    child_id: x\n    queue: y\n",
         [
@@ -546,6 +564,9 @@ BY_STRUCTURE_ALONE = {
     "two values that run into each other",
     "an input that is no expression",
     "one input that is no expression",
+    "the end of a workflow of ours",
+    "another's end by a start",
+    "a signal that is ignored",
     "a priority of a broken expression",
     "retries that begin with the longest interval",
     "retries of a workflow that is signalled",

@@ -11,7 +11,7 @@ import pytest
 from core import bootstrap
 from core.config.settings import Settings
 from core.domain.handles import handle_of
-from core.errors import InvalidReport, PermanentError, TemporalUnavailable, TidegateError
+from core.errors import InvalidReport, NoRoute, PermanentError, TemporalUnavailable, TidegateError
 from core.formats.shared.delivery import Arrival
 from core.intake.receipts import Receipt, Verdict
 from core.operations import open_incident
@@ -49,7 +49,10 @@ class Intake:
 
 
 async def opened(
-    monkeypatch: pytest.MonkeyPatch, outcome: Outcome, settings: Settings | None = None
+    monkeypatch: pytest.MonkeyPatch,
+    outcome: Outcome,
+    settings: Settings | None = None,
+    intake: Intake | None = None,
 ) -> Opened:
     """What is opened, with this outcome of the report."""
 
@@ -58,7 +61,7 @@ async def opened(
     async def follow(*_: object, timeout: float) -> list[Outcome]:
         return [outcome]
 
-    monkeypatch.setattr(bootstrap, "intake", lambda _: Intake())
+    monkeypatch.setattr(bootstrap, "intake", lambda _: intake or Intake())
     monkeypatch.setattr(bootstrap, "connect", connect)
     monkeypatch.setattr(open_incident, "follow", follow)
     return await open_incident.open_incident(settings or Settings(), {"title": "It burns"})
@@ -104,6 +107,11 @@ async def test_a_report_that_its_route_delivers_without_an_orchestrator_is_opene
             f"no title; kept as {handle_of(RECORD)}",
         ),
         (
+            Outcome(result=Result.DROPPED, key="k", orchestrated={"action": "dropped"}),
+            NoRoute,
+            "event 'k': the root worker's table has no route for it",
+        ),
+        (
             Outcome(result=Result.REFUSED, code="SoldOut", reason="workflow order:1: none left"),
             PermanentError,
             "SoldOut: workflow order:1: none left",
@@ -121,3 +129,14 @@ async def test_what_is_not_opened_is_an_error(
     with pytest.raises(TidegateError) as raised:
         await opened(monkeypatch, outcome)
     assert (type(raised.value), raised.value.message) == (error, message)
+
+
+async def test_a_report_that_the_routing_table_drops_is_an_error(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Dropping(Intake):
+        async def accept(self, arrivals: Sequence[Arrival]) -> list[Receipt]:
+            return [Receipt(verdict=Verdict.DROPPED, reason="no route matches it")]
+
+    with pytest.raises(NoRoute, match="no route matches it"):
+        await opened(monkeypatch, Outcome(result=Result.DROPPED), intake=Dropping())
