@@ -8,6 +8,7 @@ files it reads.
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -26,6 +27,9 @@ SHIPPED_POLICIES: Final = Path(__file__).with_name("policies.yaml")
 """The policies when TIDEGATE_POLICIES is not set. No webhooks are shipped: nobody may post
 until the operator says who."""
 
+_BESIDE_CHARS: Final = 1024 * 1024
+"""Most that is read of a file beside another."""
+
 PACKAGED_ONCALL: Final = Path(__file__).with_name("oncall.yaml")
 """The on-call file that a package carries when TIDEGATE_ONCALL is not set. The packaging of the
 serverless workers puts it there; it is not in the repository."""
@@ -33,7 +37,7 @@ serverless workers puts it there; it is not in the repository."""
 
 def load_routes(path: Path) -> RoutingFile:
     """The routing table in a file. Raises `ConfigFileError`."""
-    from core.domain.routing.file import FOLDER, SERVED, RoutingFile, Served
+    from core.domain.routing.file import BESIDE, SERVED, RoutingFile, Served
 
     served = {
         workflow: Served(
@@ -42,7 +46,20 @@ def load_routes(path: Path) -> RoutingFile:
         for worker in WORKERS
         for workflow, signals in worker.workflows.items()
     }
-    return yaml_file.load(path, RoutingFile, context={SERVED: served, FOLDER: path.parent})
+    return yaml_file.load(
+        path, RoutingFile, context={SERVED: served, BESIDE: partial(_beside, path)}
+    )
+
+
+def _beside(path: Path, name: str) -> str:
+    """The text of a file that is named from the folder of another. Raises `ValueError`."""
+    beside = path.parent / name
+    try:
+        with beside.open(encoding="utf-8") as file:
+            return file.read(_BESIDE_CHARS)
+    except (OSError, UnicodeDecodeError) as error:
+        what = error.strerror if isinstance(error, OSError) else "it is not text in UTF-8"
+        raise ValueError(f"{beside} cannot be read: {what}") from None
 
 
 def load_policies(path: Path, oncall: OnCallFile) -> Policies:

@@ -7,10 +7,9 @@ A rule matches by the filter dialects of the CloudEvents Subscriptions API (`exa
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import (
@@ -41,8 +40,9 @@ from core.domain.routing.table import (
     WhenRunning,
 )
 
-FOLDER: Final = "folder"
-"""Name in the validation's context: the folder of the file, in which schemas are looked for."""
+BESIDE: Final = "beside"
+"""Name in the validation's context: what reads a file by its name beside this one. It raises
+`ValueError`."""
 SERVED: Final = "served"
 """Name in the validation's context: `Served` by workflow type, of the workers that we know."""
 
@@ -138,11 +138,18 @@ class Timeouts(BaseModel):
 
 def _schema(value: object, info: ValidationInfo) -> object:
     """The schema itself, where it is a file beside the table."""
-    if isinstance(value, str):
-        from core.domain.routing.schema_file import read_schema
+    if not isinstance(value, str):
+        return value
+    from core.domain.routing.schema_file import parse_schema
 
-        return read_schema(Path((info.context or {}).get(FOLDER, "")) / value)
-    return value
+    read: Callable[[str], str] | None = (info.context or {}).get(BESIDE)
+    if read is None:
+        raise ValueError("a schema in a file is for a table in a file")
+    text = read(value)
+    try:
+        return parse_schema(text)
+    except ValueError as error:
+        raise ValueError(f"{value}: {error}") from None
 
 
 def _is_schema(value: dict[str, Any] | None) -> dict[str, Any] | None:

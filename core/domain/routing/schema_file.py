@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any, Final
 
 from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
@@ -27,28 +26,24 @@ _VALUES: Final = frozenset(("const", "default", "enum", "examples"))
 _REFERENCES: Final = ("$ref", "$dynamicRef", "$recursiveRef")
 
 
-def read_schema(path: Path) -> dict[str, Any]:
-    """The schema in a JSON file. Raises `ValueError` for what is no object in JSON, and as
-    `check_schema` does."""
-    try:
-        with path.open(encoding="utf-8") as file:
-            text = file.read(SCHEMA_BYTES + 1)
-        value = json.loads(text) if len(text) <= SCHEMA_BYTES else None
-    except OSError as error:
-        raise ValueError(f"{path} cannot be read: {error.strerror}") from None
-    except (ValueError, RecursionError) as error:
-        raise ValueError(f"{path} is not JSON: {error}") from None
+def parse_schema(text: str) -> dict[str, Any]:
+    """The schema that a file holds, as JSON. Raises `ValueError` for what is no object in JSON, and
+    for what `check_schema` refuses."""
     if len(text) > SCHEMA_BYTES:
-        raise ValueError(f"{path} has more than {SCHEMA_BYTES:,} characters")
+        raise ValueError(f"it has more than {SCHEMA_BYTES:,} characters")
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"it is not JSON: {error}") from None
     if not isinstance(value, dict):
-        raise ValueError(f"{path} is not a JSON object")
+        raise ValueError("it is not a JSON object")
     try:
         return check_schema(value)
     except ProblemAt as problem:
         place = "".join(
             f"[{part}]" if isinstance(part, int) else f".{part}" for part in problem.location
         )
-        raise ValueError(f"{path}: at ${place}: {problem}") from None
+        raise ValueError(f"at ${place}: {problem}") from None
 
 
 def check_schema(schema: dict[str, Any]) -> dict[str, Any]:
