@@ -3,6 +3,7 @@ orchestrator, which does the same for a child."""
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -173,7 +174,8 @@ async def given(root: Harness, id: str | None) -> list[list[Any]]:
 async def failure(root: Harness, event: Event) -> ApplicationError:
     """The typed failure that the orchestrator of an event ends in, once it is quarantined."""
     with pytest.raises(WorkflowFailureError) as caught:
-        await root.run(event)
+        async with asyncio.timeout(60):  # or a task that fails would be retried for ever
+            await root.run(event)
     assert isinstance(caught.value.cause, ApplicationError)
     assert not await has_failed_task(root.child(event.key))
     [record] = [record for record in await kept(root.settings) if record.key == event.key]

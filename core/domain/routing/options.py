@@ -1,15 +1,16 @@
 """What a workflow is started with besides its arguments: what its route says, for one event.
 
 Loaded where a route says any of it. Search attributes are checked here as far as the event goes;
-whether the namespace has them is for Temporal to say.
+whether the namespace has them is for Temporal to say. Of text that Temporal's stores index, what
+some of them cannot hold is left out: control characters, and halves of characters.
 """
 
 from __future__ import annotations
 
 import hashlib
-import json
 import math
 from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC
 from typing import Any, Final
 
 from core.domain.duration_text import duration_seconds
@@ -18,11 +19,13 @@ from core.domain.expressions.expression import Budget, Unevaluable
 from core.domain.identity import bounded_id
 from core.domain.routing.expressions import evaluated
 from core.domain.routing.table import Route, StartOptions
-from core.domain.text import one_line, shortened, spelt
+from core.domain.text import clean, one_line, shortened, spelt
 from core.errors import InvalidOption, quoted
 
 SUMMARY_CHARS: Final = 200
 """Most characters of a summary."""
+ATTRIBUTES_BYTES: Final = 32 * 1024
+"""Most bytes that search attributes have as JSON, all together; Temporal takes a little more."""
 MEMO_BYTES: Final = 32 * 1024
 """Most bytes that a memo has as JSON, all together."""
 
@@ -78,6 +81,11 @@ class _Evaluation:
                 found[name] = {kind: _attribute(kind, value)}
             except ValueError as error:
                 raise self._invalid(f"search attribute {name}", expression, value, error) from None
+        if (size := len(encode(found))) > ATTRIBUTES_BYTES:
+            raise InvalidOption(
+                f"event {self._event.key}: the search attributes of route {self._route} have "
+                f"{size:,} bytes, over the limit of {ATTRIBUTES_BYTES:,}"
+            )
         return found or None
 
     def _memo(self) -> dict[str, Any] | None:
@@ -112,8 +120,7 @@ class _Evaluation:
             return None
         if not isinstance(value, str | int | float):
             raise self._invalid("fairness key", rule, value, _NO_SCALAR)
-        encode(value)  # it may hold half of a character, which has no bytes
-        text = spelt(value)
+        text = str(clean(spelt(value)))
         data = text.encode()
         return text if len(data) <= _KEY_BYTES else hashlib.sha256(data).hexdigest()
 
@@ -148,7 +155,7 @@ class _Evaluation:
             text += literal
             value = self._value(field, expression) if expression else None
             if isinstance(value, list | dict):
-                text += json.dumps(value, ensure_ascii=False)
+                text += encode(value).decode()
             elif value is not None:
                 text += spelt(value)
         return text
@@ -182,8 +189,7 @@ def _keyword(value: object) -> str:
     """A keyword of at most 255 bytes, which is what every store of Temporal's can hold."""
     if not isinstance(value, str | int | float):
         raise ValueError(_NO_SCALAR)
-    encode(value)  # it may hold half of a character, which has no bytes
-    return bounded_id(spelt(value))
+    return bounded_id(clean(spelt(value)))
 
 
 def _keywords(value: object) -> list[str]:
@@ -195,7 +201,7 @@ def _keywords(value: object) -> list[str]:
 def _free_text(value: object) -> str:
     if not isinstance(value, str | int | float):
         raise ValueError(_NO_SCALAR)
-    return spelt(value)
+    return str(clean(spelt(value)))
 
 
 def _int(value: object) -> int:
@@ -223,8 +229,8 @@ def _bool(value: object) -> bool:
 
 def _datetime(value: object) -> str:
     try:
-        return parse_time(value if isinstance(value, str) else "").isoformat()
-    except ValueError:
+        return parse_time(value if isinstance(value, str) else "").astimezone(UTC).isoformat()
+    except (ValueError, OverflowError):
         raise ValueError("and not a time of RFC 3339 with its zone") from None
 
 
