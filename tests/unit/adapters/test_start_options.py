@@ -12,6 +12,7 @@ from temporalio.api.common.v1 import RetryPolicy as RetryMessage
 from temporalio.api.common.v1 import SearchAttributes
 from temporalio.api.workflowservice.v1 import (
     SignalWithStartWorkflowExecutionResponse,
+    SignalWorkflowExecutionResponse,
     StartWorkflowExecutionResponse,
 )
 from temporalio.common import (
@@ -25,7 +26,7 @@ from temporalio.converter import encode_search_attributes
 from core.adapters.temporal.connection import Frontend, data_converter
 from core.adapters.temporal.workflows import TemporalWorkflows
 from core.domain.event import Event
-from core.domain.routing.table import Deliver, StartOptions, Target, WhenRunning
+from core.domain.routing.table import Deliver, StartOptions, Target, WhenMissing, WhenRunning
 
 EVENT = Event(id="1", source="/a", type="t", key="k", subject="s", data={"a": 1})
 TARGET = Target(
@@ -85,6 +86,10 @@ async def request(target: Target) -> Any:
         async def start_workflow_execution(self, sent: Any, **_: Any) -> Any:
             requests.append(sent)
             return StartWorkflowExecutionResponse()
+
+        async def signal_workflow_execution(self, sent: Any, **_: Any) -> Any:
+            requests.append(sent)
+            return SignalWorkflowExecutionResponse()
 
         async def signal_with_start_workflow_execution(self, sent: Any, **_: Any) -> Any:
             requests.append(sent)
@@ -146,10 +151,20 @@ async def test_a_moment_that_has_passed_is_no_delay() -> None:
     assert 3500 < sent.workflow_start_delay.ToTimedelta().total_seconds() <= 3600
 
 
-@pytest.mark.parametrize("deliver", [Deliver.START, Deliver.SIGNAL])
-async def test_arguments_are_sent_one_payload_each(deliver: Deliver) -> None:
+@pytest.mark.parametrize(
+    ("deliver", "when_missing", "field"),
+    [
+        (Deliver.START, WhenMissing.START, "input"),
+        (Deliver.SIGNAL, WhenMissing.START, "signal_input"),
+        (Deliver.SIGNAL, WhenMissing.QUARANTINE, "input"),
+    ],
+)
+async def test_arguments_are_sent_one_payload_each(
+    deliver: Deliver, when_missing: WhenMissing, field: str
+) -> None:
     arguments: list[Any] = [{"id": 7}, ["a"], "text", 0, False]
-    sent = await request(replace(TARGET, deliver=deliver, input=arguments))
-    payloads = (sent.input if deliver is Deliver.START else sent.signal_input).payloads
+    target = replace(TARGET, deliver=deliver, when_missing=when_missing, input=arguments)
+    sent = await request(target)
+    payloads = getattr(sent, field).payloads
     convert = data_converter().payload_converter.to_payload
     assert list(payloads) == [convert(argument) for argument in arguments]

@@ -115,6 +115,17 @@ async def test_without_arguments_events_share_a_signal_as_ever(tmp_path: Path) -
     assert [len(keys) for _, _, keys in workflows.signals] == [2]
 
 
+async def test_of_events_that_share_a_signal_the_first_says_how_it_starts(tmp_path: Path) -> None:
+    """One that says it wrongly is refused, also where another would have started the workflow."""
+    workflows = Targets()
+    by_signal = settings(tmp_path, **SIGNAL, search_attributes={"N": {"int": "data.n"}})
+    receipts = await accepted(by_signal, orders({"n": 0}, {"n": "x"}, {"n": 2}), workflows)
+    assert [receipt.verdict for receipt in receipts] == ["started", "quarantined", "delivered"]
+    [target] = workflows.targets
+    assert target.options is not None
+    assert target.options.search_attributes == {"N": {"int": 0}}
+
+
 async def test_an_input_that_yields_nothing_quarantines_that_event_and_no_other(
     tmp_path: Path,
 ) -> None:
