@@ -27,7 +27,7 @@ from core.adapters.temporal.workflows import TemporalWorkflows
 from core.contracts import STATUS_ATTRIBUTE
 from core.domain.event import Event
 from core.domain.routing.table import StartOptions
-from core.errors import InvalidOption
+from core.errors import InvalidOption, TemporalUnavailable
 from core.formats.shared.delivery import Arrival, Delivery
 from core.intake.receipts import Receipt
 from core.operations.outcome import Result, follow
@@ -378,8 +378,9 @@ async def test_an_attribute_is_known_as_soon_as_it_is_registered(
     await eventually(is_known, "the attribute to be known")
 
 
+@pytest.mark.parametrize("status", ["PERMISSION_DENIED", "UNIMPLEMENTED"])
 async def test_a_worker_that_may_not_ask_for_the_attributes_goes_on(
-    root: Harness, caplog: pytest.LogCaptureFixture
+    root: Harness, caplog: pytest.LogCaptureFixture, status: str
 ) -> None:
     class Forbidding:
         namespace = "default"
@@ -387,12 +388,29 @@ async def test_a_worker_that_may_not_ask_for_the_attributes_goes_on(
         class operator_service:  # noqa: N801  # as the client has it
             @staticmethod
             async def list_search_attributes(*_: Any, **__: Any) -> Any:
-                raise RPCError("Request unauthorized.", RPCStatusCode.PERMISSION_DENIED, b"")
+                raise RPCError("Request unauthorized.", RPCStatusCode[status], b"")
 
     target = bootstrap.router(root.settings).target(new_event("unknown-start"))
     client: Any = Forbidding()
     await KnownAttributes().check(lambda: client, target)
     assert "cannot ask for the namespace's search attributes, continuing" in caplog.text
+
+
+async def test_while_the_attributes_cannot_be_read_the_event_waits(root: Harness) -> None:
+    """The activity is retried: the event is at no fault."""
+
+    class Unavailable:
+        namespace = "default"
+
+        class operator_service:  # noqa: N801  # as the client has it
+            @staticmethod
+            async def list_search_attributes(*_: Any, **__: Any) -> Any:
+                raise RPCError("later", RPCStatusCode.UNAVAILABLE, b"")
+
+    target = bootstrap.router(root.settings).target(new_event("unknown-start"))
+    client: Any = Unavailable()
+    with pytest.raises(TemporalUnavailable):
+        await KnownAttributes().check(lambda: client, target)
 
 
 # ------------------------------------------------------- priority, fairness, retries and delay

@@ -15,7 +15,7 @@ from temporalio.client import Client
 
 from core.adapters.temporal import admin
 from core.domain.routing.table import ATTRIBUTE_TYPES, Target
-from core.errors import InvalidOption, SettingsError
+from core.errors import InvalidOption, TidegateError
 
 _KEPT: Final = 60.0
 """Seconds for which an answer counts. One that lacks an attribute does not: it may be new."""
@@ -42,7 +42,9 @@ class KnownAttributes:
             return
         try:
             self._types = await admin.search_attributes(client())
-        except SettingsError as error:
+        except TidegateError as error:
+            if not admin.may_not_list(error):
+                raise
             log.warning("cannot ask for the namespace's search attributes, continuing: %s", error)
             return
         self._read_at = time.monotonic()

@@ -30,7 +30,7 @@ from temporalio.runtime import (
     TelemetryConfig,
     TelemetryFilter,
 )
-from temporalio.service import RPCError, RPCStatusCode
+from temporalio.service import RPCError
 from temporalio.worker import Interceptor, Worker, WorkerDeploymentConfig, WorkerTuner
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
@@ -55,13 +55,6 @@ ACTIVATION_SECONDS: Final = 60
 _FIRST_DELAY: Final = 1.0
 _LONGEST_DELAY: Final = 15.0
 _PROBE_SECONDS: Final = 2.0
-_MAY_NOT_LIST: Final = (
-    RPCStatusCode.NOT_FOUND,
-    RPCStatusCode.PERMISSION_DENIED,
-    RPCStatusCode.UNAUTHENTICATED,
-    RPCStatusCode.UNIMPLEMENTED,
-)
-"""Answers to who may work in a namespace, and may not list its search attributes."""
 
 
 Begin = Callable[[Client], Awaitable[None]]
@@ -283,8 +276,7 @@ async def check_search_attributes(client: Client, names: Sequence[str]) -> None:
     try:
         missing = await admin.missing_search_attributes(client, names)
     except TidegateError as error:
-        cause = error.__context__  # not its cause: that would be shown with it
-        if isinstance(cause, RPCError) and cause.status in _MAY_NOT_LIST:
+        if admin.may_not_list(error):
             log.warning("cannot check the search attributes, continuing: %s", error.message)
             return
         raise

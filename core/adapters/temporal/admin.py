@@ -28,12 +28,19 @@ from temporalio.api.workflowservice.v1 import (
     DescribeWorkerDeploymentVersionRequest,
 )
 from temporalio.client import Client
-from temporalio.service import RPCError
+from temporalio.service import RPCError, RPCStatusCode
 
 from core.adapters.temporal.connection import refusal
 from core.errors import TidegateError
 
 _TIMEOUT = timedelta(seconds=5)
+_MAY_NOT_LIST = (
+    RPCStatusCode.NOT_FOUND,
+    RPCStatusCode.PERMISSION_DENIED,
+    RPCStatusCode.UNAUTHENTICATED,
+    RPCStatusCode.UNIMPLEMENTED,
+)
+"""Answers to who may work in a namespace, and may not list its search attributes."""
 
 
 async def retention(client: Client) -> timedelta:
@@ -57,6 +64,13 @@ async def search_attributes(client: Client) -> dict[str, str]:
         name: "".join(map(str.capitalize, IndexedValueType.Name(kind).split("_")[3:]))
         for name, kind in answer.custom_attributes.items()
     }
+
+
+def may_not_list(error: TidegateError) -> bool:
+    """Whether `search_attributes` raised this for somebody who may work in the namespace all the
+    same."""
+    cause = error.__context__  # not its cause: that would be shown with it
+    return isinstance(cause, RPCError) and cause.status in _MAY_NOT_LIST
 
 
 async def missing_search_attributes(client: Client, names: Sequence[str]) -> list[str]:
