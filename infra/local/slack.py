@@ -238,9 +238,9 @@ class _Handler(BaseHTTPRequestHandler):
         text = answer.body if is_text else json.dumps(answer.body)
         body = str(text).encode()
         self.send_response(answer.status)
-        self.send_header("Content-Type", "text/html" if is_text else "application/json")
+        kind = {"Content-Type": "text/html" if is_text else "application/json"}
         self.send_header("Content-Length", str(len(body)))
-        for name, value in answer.headers.items():
+        for name, value in {**kind, **answer.headers}.items():
             self.send_header(name, value)
         self.end_headers()
         self.wfile.write(body)

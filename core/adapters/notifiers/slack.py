@@ -216,9 +216,10 @@ class _Slack:
             return None
         except _Gone:
             return None
-        for message in answer.get("messages") or ():
-            if _key_of(message) == key:
-                return Post(channel=channel, ts=str(message["ts"]))
+        messages = answer.get("messages")
+        for message in messages if isinstance(messages, list) else ():
+            if _key_of(message) == key and (ts := message.get("ts")):
+                return Post(channel=channel, ts=str(ts))
         return None
 
 
@@ -265,6 +266,8 @@ async def _called(calling: Any) -> AsyncSlackResponse:
         raise _failure(error.response) from None
     except SlackClientError as error:
         raise NotificationFailed(f"could not be asked ({type(error).__name__})") from None
+    except (AttributeError, RecursionError):  # of the library, about what is no JSON object
+        raise NotificationFailed("answered what is no answer of Slack's") from None
     return answer
 
 

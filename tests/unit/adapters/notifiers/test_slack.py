@@ -37,6 +37,7 @@ LATER = replace(
     buttons=("resolve",),
     story=("03:05:00 ana (Slack): Acknowledged",),
 )
+JSON = {"Content-Type": "application/json"}
 NOTHING_THERE = Post(channel=CHANNEL, ts="1.000001")
 
 
@@ -151,6 +152,17 @@ async def test_where_the_channel_may_not_be_read_a_page_may_come_twice_but_it_co
     assert len(slack.workspace.messages) == 2
 
 
+@pytest.mark.parametrize("messages", [5, {"a": 1}, [None, 1, {"metadata": 1}], "keyed"])
+async def test_a_page_comes_whatever_a_channel_is_said_to_hold(
+    slack: LocalSlack, messages: Any
+) -> None:
+    key = {"event_type": "tidegate_message", "event_payload": {"key": PAGE.key}}
+    found = [{"metadata": key}] if messages == "keyed" else messages
+    slack.workspace.faults["conversations.history"] = [Answer({"ok": True, "messages": found})]
+    await sent(slack, replace(PAGE, again=True))
+    assert len(slack.workspace.messages) == 1
+
+
 async def test_slacks_wait_is_passed_on(slack: LocalSlack) -> None:
     limited = Answer({"ok": False, "error": "ratelimited"}, 429, {"Retry-After": "30"})
     slack.workspace.faults["chat.postMessage"] = [limited]
@@ -179,6 +191,9 @@ async def test_an_app_that_was_removed_fails_for_good(slack: LocalSlack, error: 
         (Answer("<h1>Bad gateway</h1>", 502), "answered 502"),
         (Answer("[]", 200), "answered 200|could not be asked"),
         (Answer({"ok": True}, 200), "without the message's ts"),
+        (Answer("[1]", 200, JSON), "no answer of Slack's"),
+        (Answer('"ok"', 200, JSON), "no answer of Slack's"),
+        (Answer("[" * 100_000, 200, JSON), "no answer of Slack's"),
     ],
 )
 async def test_whatever_else_slack_answers_may_work_later(
