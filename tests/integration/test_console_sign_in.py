@@ -138,6 +138,13 @@ async def test_to_whom_nobody_knows_a_page_only_leads_to_where_they_sign_in(
     assert shown.text == ""
 
 
+async def test_an_address_that_is_too_long_to_come_back_to_leads_to_where_they_sign_in_too(
+    browser: Visitor,
+) -> None:
+    shown = await browser.ask("GET", f"{HOME}?service={'x' * 50_000}")
+    assert (shown.status, shown.headers["Location"]) == (303, "/console/sign-in")
+
+
 async def test_a_part_of_a_page_and_a_form_lead_nowhere(
     browser: Visitor, caplog: pytest.LogCaptureFixture
 ) -> None:

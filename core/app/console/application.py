@@ -236,11 +236,13 @@ class _Gate:
         path = request.scope["path"].removeprefix(PATH)
         query = request.scope["query_string"].decode("latin-1")
         if request.method in ("GET", "HEAD") and "hx-request" not in request.headers:
-            wanted = urlencode(
-                {"next": f"{self._console.base}{path}" + (f"?{query}" if query else "")}
-            )
+            from core.app.console.sign_in import LONGEST_NEXT
+
+            next = f"{self._console.base}{path}" + (f"?{query}" if query else "")
+            # Gateways and browsers take no header that is very long.
+            wanted = f"?{urlencode({'next': next})}" if len(next) <= LONGEST_NEXT else ""
             headers = {"Cache-Control": "no-store", **HEADERS}
-            return RedirectResponse(f"{self._console.base}/sign-in?{wanted}", 303, headers)
+            return RedirectResponse(f"{self._console.base}/sign-in{wanted}", 303, headers)
         raise Refused(
             401, "NotSignedIn", "You are signed out", "Nothing was done. Sign in, and try again."
         )
