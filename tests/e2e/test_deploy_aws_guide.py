@@ -41,7 +41,7 @@ OUTPUTS = {
     "tidegate": {name: f"its-{name}" for name in template("template.yaml")["Outputs"]},
     "tidegate-registry": {"RepositoryUri": REPOSITORY, "RepositoryArn": "its-RepositoryArn"},
 }
-WRITTEN = ("temporal.json", "paging.json")
+WRITTEN = ("temporal.json", "paging.json", "client-secret", "signing-secret")
 """What the reader writes before a block that reads it."""
 STAND_INS = {
     # What acts on resources that a change set would have made, or asks Temporal: a test of every
