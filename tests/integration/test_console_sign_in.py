@@ -348,7 +348,7 @@ async def test_an_issuer_that_is_slow_is_asked_once_however_many_want_to_sign_in
     assert issuer.described == 1
 
 
-async def test_an_issuer_that_has_failed_is_not_asked_again_at_once(
+async def test_an_issuer_that_has_failed_is_not_asked_again_immediately(
     browser: Visitor, issuer: Issuer
 ) -> None:
     issuer.status = 500
