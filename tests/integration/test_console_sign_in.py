@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import json
 from collections.abc import AsyncIterator, Callable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -81,6 +82,12 @@ def plant(visitor: Visitor, name: str, value: str) -> None:
     visitor.session.cookie_jar.update_cookies({name: value}, URL(visitor.url))
 
 
+def cookie_of(address: str) -> str:
+    """The name of what the browser keeps until it comes back by an address."""
+    [state] = parse_qs(urlsplit(address).query)["state"]
+    return f"{LEFT}-{hashlib.sha256(state.encode()).hexdigest()[:24]}"
+
+
 def refusals(caplog: pytest.LogCaptureFixture) -> list[str]:
     return [line for line in caplog.messages if line.startswith("refused:")]
 
@@ -123,7 +130,7 @@ async def test_over_https_nobody_but_this_host_can_set_the_cookie(
     asked = parse_qs(urlsplit(left.headers["Location"]).query)
     assert asked["redirect_uri"] == ["https://tidegate.example/on/console/signed-in"]
     cookie = left.headers["Set-Cookie"]
-    assert cookie.startswith(f"__Host-{LEFT}=")
+    assert cookie.startswith(f"__Host-{cookie_of(left.headers['Location'])}=")
     assert {"Secure", "HttpOnly", "Path=/", "SameSite=lax"} <= set(cookie.split("; "))
     assert "domain" not in cookie.lower()
 
@@ -213,18 +220,25 @@ async def test_nobody_is_signed_in_by_the_address_with_which_another_came_back(
         address = await left(attacker)
     shown = await browser.see(address)
     assert (shown.status, cookies(browser)) == (401, {})
-    await left(browser)
+    own = await left(browser)
     shown = await browser.see(address)
-    assert (shown.status, set(cookies(browser))) == (401, {LEFT})
+    assert (shown.status, set(cookies(browser))) == (401, {cookie_of(own)})
     assert refusals(caplog) == ["refused: StateUnknown (401): StateUnknown"] * 2
+
+
+async def test_in_two_tabs_at_a_time_whoever_signs_in_is_signed_in(browser: Visitor) -> None:
+    first, second = await left(browser), await left(browser)
+    for address in (first, second):
+        assert (await browser.see(address)).status == 200
+    assert set(cookies(browser)) == {SESSION}
 
 
 async def test_an_address_signs_in_once(browser: Visitor, issuer: Issuer) -> None:
     address = await left(browser)
-    kept = cookies(browser)[LEFT].value
+    kept = cookies(browser)[cookie_of(address)].value
     assert (await browser.see(address)).status == 200
     browser.session.cookie_jar.clear()
-    plant(browser, LEFT, kept)
+    plant(browser, cookie_of(address), kept)
     shown = await browser.see(address)
     assert shown.status == 401
     assert SESSION not in cookies(browser)
@@ -237,8 +251,9 @@ async def test_signing_in_takes_no_longer_than_its_cookie_says(
 ) -> None:
     expires = int(datetime.now(UTC).timestamp()) + left_for
     claims = json.dumps({"state": "s" * 32, "next": HOME, "exp": expires})
-    plant(browser, LEFT, await signing().seal(claims, kind=sign_in.KIND))
-    shown = await browser.see(f"/console/signed-in?code=invented&state={'s' * 32}")
+    address = f"/console/signed-in?code=invented&state={'s' * 32}"
+    plant(browser, cookie_of(address), await signing().seal(claims, kind=sign_in.KIND))
+    shown = await browser.see(address)
     assert (shown.status, SESSION in cookies(browser)) == (401, False)
     assert issuer.sign_ins.refused == asked
 

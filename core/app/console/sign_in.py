@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import hashlib
 import hmac
 import logging
 import math
@@ -26,7 +27,7 @@ from starlette.responses import RedirectResponse, Response
 
 from core.app.console.frame import HEADERS, Console
 from core.app.console.sessions import Cookies, Sessions
-from core.app.identity.caller import Caller, NotAuthenticated
+from core.app.identity.caller import NotAuthenticated
 from core.app.identity.issuer_keys import Fetch, about, download
 from core.app.identity.oidc import OidcTokens
 from core.app.pages import Refused
@@ -194,7 +195,7 @@ class SignIn:
         self._tokens = tokens
         self._keys = keys
         self._sessions = sessions
-        self._cookies = Cookies(secure=secure, suffix="-sign-in")
+        self._secure = secure
 
     async def leave(self, request: Request) -> Response:
         """To the issuer, which leads back here and then to the page that `next` names."""
@@ -207,14 +208,14 @@ class SignIn:
         cookie = await self._keys.seal(left.to_json(), kind=KIND)
         nonce, verifier = await self._made("nonce", cookie), await self._made("verifier", cookie)
         response = self._to(await self._client.leave(state=state, nonce=nonce, verifier=verifier))
-        self._cookies.set(response, cookie, _LIFETIME)
+        self._cookies(state).set(response, cookie, _LIFETIME)
         return response
 
     async def back(self, request: Request) -> Response:
         """A new session for whom the issuer vouches for. Raises `Refused`."""
         query = request.query_params
-        cookie = request.cookies.get(self._cookies.name, "")
         state = query.get("state", "")
+        cookie = request.cookies.get(self._cookies(state).name, "")
         try:
             left = await self._keys.unseal(cookie, Left.model_validate_json, kind=KIND)
         except InvalidLink:
@@ -235,8 +236,10 @@ class SignIn:
             caller = await self._tokens.caller(token, nonce=nonce)
         except NotAuthenticated as failure:
             raise self._not_let_in(failure) from None
+        log.info("signed in: %s as %s", printable_line(repr(caller.name)), caller.role)
         response = self._to(left.next)
-        await self._begin(response, caller)
+        await self._sessions.begin(response, caller)
+        self._cookies(state).clear(response)
         return response
 
     async def out(self, request: Request) -> Response:
@@ -250,10 +253,10 @@ class SignIn:
         digest = await self._keys.derived(cookie, what, kind=KIND)
         return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
 
-    async def _begin(self, response: Response, caller: Caller) -> None:
-        log.info("signed in: %s as %s", printable_line(repr(caller.name)), caller.role)
-        await self._sessions.begin(response, caller)
-        self._cookies.clear(response)
+    def _cookies(self, state: str) -> Cookies:
+        """Those of one sign-in: several may go on in the tabs of a browser."""
+        digest = hashlib.sha256(state.encode(errors="surrogatepass")).hexdigest()[:24]
+        return Cookies(secure=self._secure, suffix=f"-sign-in-{digest}")
 
     def _not_let_in(self, failure: NotAuthenticated) -> Refused:
         if failure.reason in ("role", "name"):
