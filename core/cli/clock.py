@@ -8,6 +8,7 @@ from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from typing import Final
 
 from core.domain.durations import format_duration
+from core.domain.times import in_zone
 from core.domain.windows import WEEK
 
 _CLOCK: Final = re.compile(r"(\d{1,2}):(\d\d)(?::(\d\d))?", re.ASCII)
@@ -25,7 +26,7 @@ def shown_time(moment: datetime, *, now: datetime | None = None, zone: tzinfo | 
     """
     today = (now or datetime.now(UTC)).astimezone(UTC).date()
     utc = moment.astimezone(UTC)
-    local = moment.astimezone(zone)
+    local = in_zone(moment, zone)
     text = f"{_clock(utc, today)} UTC"
     if local.utcoffset() == utc.utcoffset():
         return text
@@ -52,7 +53,7 @@ def shown_deadline(
 def time_in(moment: datetime, zone: tzinfo | None) -> str:
     """The moment as the clocks of a zone show it, the terminal's by default, with its weekday:
     `Fri 2026-01-02 08:00 CET`."""
-    local = moment.astimezone(zone)
+    local = in_zone(moment, zone)
     return f"{WEEK[local.weekday()].title()} {_clock(local, date.min)} {local:%Z}"
 
 

@@ -1,9 +1,10 @@
-"""Moments as senders write them: RFC 3339 text, or a number since 1970 in whatever unit."""
+"""Moments as senders write them, RFC 3339 text or a number since 1970 in whatever unit, and on the
+clocks of a zone."""
 
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from decimal import Decimal
 from typing import Final
 
@@ -42,3 +43,12 @@ def _unit_of(number: Decimal) -> int | None:
     if number < 0:
         return None
     return next((per_second for bound, per_second in _UNITS if number < bound), None)
+
+
+def in_zone(moment: datetime, zone: tzinfo | None) -> datetime:
+    """The moment on the clocks of a zone, the system's by default; as it is on the calendar's first
+    and last day, where they would be on no day."""
+    try:
+        return moment.astimezone(zone)
+    except OverflowError:
+        return moment

@@ -20,6 +20,7 @@ from core.domain.command import derived_id
 from core.domain.oncall.commands import AnyCommand, Command
 from core.domain.oncall.file import OnCallFile
 from core.domain.problems import problems_of
+from core.domain.times import in_zone
 from core.errors import SettingsError
 
 _MESSAGE_CHARS: Final = 300
@@ -135,17 +136,9 @@ def moment(text: str, zone: tzinfo, what: str) -> datetime | None:
 
 def field(moment: datetime, zone: tzinfo) -> str:
     """A moment as a field for times has it."""
-    return _there(moment, zone).strftime("%Y-%m-%dT%H:%M")
+    return in_zone(moment, zone).strftime("%Y-%m-%dT%H:%M")
 
 
 def shown(moment: datetime, zone: tzinfo) -> str:
     """A moment as the clocks of a zone show it, for people."""
-    return _there(moment, zone).strftime("%a %d %b %Y %H:%M")
-
-
-def _there(moment: datetime, zone: tzinfo) -> datetime:
-    """A moment on the clocks of a zone; on the calendar's first and last day perhaps as it is."""
-    try:
-        return moment.astimezone(zone)
-    except OverflowError:
-        return moment
+    return in_zone(moment, zone).strftime("%a %d %b %Y %H:%M")

@@ -75,6 +75,15 @@ def test_a_time_in_a_zone_has_its_weekday_and_the_zones_name() -> None:
     assert time_in(moment.replace(hour=1, second=5), zone) == "Sun 2026-03-29 03:30:05 CEST"
 
 
+@pytest.mark.parametrize("zone", ["Asia/Tokyo", "America/New_York"])
+@pytest.mark.parametrize(
+    "moment", [datetime.max.replace(tzinfo=UTC), datetime.min.replace(tzinfo=UTC)]
+)
+def test_a_time_at_either_end_of_the_calendar_is_shown(moment: datetime, zone: str) -> None:
+    assert " UTC" in shown_time(moment, now=NOW, zone=ZoneInfo(zone))
+    assert time_in(moment, ZoneInfo(zone))
+
+
 def test_a_time_that_the_clocks_show_twice_is_the_next_of_the_two() -> None:
     zone = ZoneInfo("Europe/Berlin")  # at 01:00 UTC the clocks go back from 03:00 to 02:00
     for now, moment in (
